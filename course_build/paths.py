@@ -1,0 +1,18 @@
+"""Where things lie in a checkout. One place, so that no module counts parents of its own file."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+"""The checkout: the folder that holds `_quarto.yml`, `notebooks/` and both packages."""
+
+NOTEBOOKS = ROOT / "notebooks"
+"""The lessons, with their saved outputs. Only `make execute` writes here."""
+
+BUILD = ROOT / "_build"
+"""Everything that is made on the way to the site and can be made again."""
+
+SITE = ROOT / "_site"
+"""The rendered site."""
+
+LOCK = ROOT / "requirements.lock"
+"""The exact version of every package that set-up installs."""

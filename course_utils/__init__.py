@@ -1,0 +1,16 @@
+"""What the notebooks of *LLMs, Hands On* import.
+
+Importing this package loads neither torch nor transformers: its modules are loaded when they are first used.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["models", "notebook", "parameters", "plots", "reviews", "sentiment"],
+    submod_attrs={
+        "models": ["checkpoint"],
+        "parameters": ["count_parameters"],
+        "sentiment": ["SentimentPipeline"],
+    },
+)
