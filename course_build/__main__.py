@@ -1,33 +1,65 @@
-"""`python -m course_build COMMAND`: the commands a maintainer runs."""
+"""Prepare, execute, render and check the course. `python3 -m course_build site` does all that a newcomer needs.
+
+On a bare interpreter every command first makes the project's environment, and goes on inside it.
+"""
 
 import argparse
 import importlib
+import os
+import subprocess
 import sys
 
+if sys.version_info < (3, 11):  # before anything is imported that an old Python can't even read
+    sys.exit("The course needs Python 3.11, 3.12 or 3.13. Install one and name it: make site PYTHON=python3.12")
+
+from course_build import environment
 from course_build.errors import BuildError
 
 COMMANDS = {
+    "site": "do all the set-up and render the site: environment, models, execute, render",
     "models": "prepare the models that the lessons use, without the Hub",
+    "execute": "run the notebooks and refresh their saved outputs",
+    "render": "render the site from the executed notebooks",
+    "preview": "serve the rendered site on this machine",
+    "check": "prove everything: lint, tests, and every output of every notebook",
+    "lab": "open the lessons in JupyterLab",
+    "clean": "delete what was built; the environment and the models stay",
     "train": "train the adapters that the embedded models are made of",
     "reviews": "make the file of labelled reviews again from its source",
+    "lock": "resolve the dependencies again and write requirements.lock",
 }
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; return its exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(prog="python -m course_build", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    for name, text in COMMANDS.items():
-        command = commands.add_parser(name, help=text, description=text)
-        if name in arguments[:1]:
-            importlib.import_module(f"course_build.{name}").add_arguments(command)
-    parsed = parser.parse_args(arguments)
     try:
+        for name, text in COMMANDS.items():
+            command = commands.add_parser(name, help=text, description=text)
+            if name in arguments[:1]:
+                if not environment.inside():
+                    environment.ensure()
+                    return _continue_inside(arguments)
+                importlib.import_module(f"course_build.{name}").add_arguments(command)
+        parsed = parser.parse_args(arguments)
         return importlib.import_module(f"course_build.{parsed.command}").run(parsed)
     except BuildError as error:
-        print(f"course_build {parsed.command}: {error}", file=sys.stderr)
+        print(f"course_build: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("course_build: interrupted; run the same command again to go on", file=sys.stderr)
+        return 130
+
+
+def _continue_inside(arguments: list[str]) -> int:
+    """Run the same command with the environment's own interpreter (a child, for Windows has no exec)."""
+    environ = {
+        key: value for key, value in os.environ.items() if key not in ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV")
+    }
+    command = [str(environment.python()), "-m", "course_build", *arguments]
+    return subprocess.run(command, env=environ).returncode
 
 
 if __name__ == "__main__":
