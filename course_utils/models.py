@@ -1,0 +1,224 @@
+"""Where the lessons' models come from: the catalogue of all of them, and `checkpoint`.
+
+A lesson names the real model on the Hugging Face Hub and loads what `checkpoint` answers, which is always a folder:
+
+* by default (`COURSE_MODELS=embedded`) that of the stand-in that `python -m course_build models` made on this machine,
+  without the Hub;
+* with `COURSE_MODELS=hub` that of the real model in the Hub's own cache, downloaded at the revision of the catalogue.
+
+So one notebook serves both: `from_pretrained(checkpoint(name))` needs no `revision=` beside it, and every file that it
+reads is of that one revision. Importing this module loads neither torch nor transformers.
+"""
+
+import difflib
+import functools
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+MANIFEST = Path(__file__).with_name("models.toml")
+PREPARE_COMMAND = "python -m course_build models"
+
+TASK_DEFAULTS = {"sentiment-analysis": "distilbert-base-uncased-finetuned-sst-2-english"}
+"""The model that `pipeline(task)` loads when it is given no name, for the tasks that the lessons use so."""
+
+HUB_FILES = ["*.json", "*.txt", "*.codes", "*.safetensors"]
+"""What is downloaded of a model on the Hub: configuration, tokenizer (bertweet's has a file of codes), weights."""
+
+
+class CheckpointError(RuntimeError):
+    """A model can't be had right now; the message says what is missing and what to do."""
+
+
+@dataclass(frozen=True)
+class File:
+    """What a file has to be: its size in bytes and its sha256, in hexadecimal digits."""
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """The package that pretrained weights come in. `files` lie in `folder` inside its wheel."""
+
+    name: str
+    package: str
+    version: str
+    licence: str
+    folder: str
+    files: dict[str, File]
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model: `hub_id` names the Hub's, all else but `revision` describes the embedded one that answers for it."""
+
+    hub_id: str
+    revision: str | None
+    folder: str
+    source: Source
+    architecture: str
+    labels: tuple[str, ...]
+    licence: str
+    trained_on: str
+    files: dict[str, File]
+
+    @property
+    def size(self) -> int:
+        """Size of all prepared files, in bytes."""
+        return sum(file.size for file in self.files.values())
+
+
+@functools.cache
+def catalogue(manifest: Path = MANIFEST) -> dict[str, Model]:
+    """Return every model of the course by its Hub id, as `models.toml` describes it."""
+    tables = tomllib.loads(manifest.read_text(encoding="utf-8"))
+    sources = {
+        name: Source(name=name, **{**table, "files": _files(table)}) for name, table in tables["sources"].items()
+    }
+    return {
+        hub_id: Model(
+            hub_id=hub_id,
+            **{
+                "revision": None,
+                **table,
+                "source": sources[table["source"]],
+                "labels": tuple(table["labels"]),
+                "files": _files(table),
+            },
+        )
+        for hub_id, table in tables["models"].items()
+    }
+
+
+def models_folder() -> Path:
+    """Return the folder that holds the embedded models.
+
+    That is `COURSE_MODELS_DIR` where it is set, else `models/` in the checkout, else, for a package installed without
+    its checkout, a folder in the user's cache.
+    """
+    chosen = os.environ.get("COURSE_MODELS_DIR")
+    if chosen:
+        return Path(chosen).expanduser()
+    checkout = Path(__file__).resolve().parents[1]
+    if (checkout / "pyproject.toml").is_file():
+        return checkout / "models"
+    return Path.home() / ".cache" / "llms-hands-on" / "models"
+
+
+def checkpoint(hub_id: str) -> str:
+    """Return what to hand to `from_pretrained` or `pipeline` for a model of the Hub: the path of a folder.
+
+    Raises:
+        TypeError: when `hub_id` isn't a text.
+        ValueError: when the course doesn't know the model, or `COURSE_MODELS` is neither `embedded` nor `hub`.
+        CheckpointError: when the embedded model isn't prepared, or the Hub's can't be downloaded.
+    """
+    model = _find(hub_id)
+    if models_from_hub():
+        return _download(model)
+    folder = models_folder() / model.folder
+    problem = find_problem(folder, model.files)
+    if problem:
+        raise CheckpointError(
+            f"The embedded model for {hub_id} isn't ready: {problem}.\n"
+            f"Prepare it with this command in the course's folder, then try again:\n\n    {PREPARE_COMMAND}"
+        )
+    return str(folder)
+
+
+def use_embedded_default(task: str = "sentiment-analysis") -> None:
+    """Point the bare `pipeline(task)` at the same model as `checkpoint`, for the rest of this process.
+
+    With `COURSE_MODELS=hub` the default stays the Hub's model, at the revision of the catalogue.
+
+    Raises:
+        ValueError: when the course has no default for `task`.
+        CheckpointError: when the embedded model isn't prepared.
+    """
+    if task not in TASK_DEFAULTS:
+        raise ValueError(f"The course has no default model for {task!r}, only for {', '.join(TASK_DEFAULTS)}.")
+    model = _find(TASK_DEFAULTS[task])
+    default = (model.hub_id, model.revision or "main") if models_from_hub() else (checkpoint(model.hub_id), "main")
+
+    from transformers.pipelines import PIPELINE_REGISTRY
+
+    # Not through register_pipeline(): it warns that it overwrites the task, and marks the pipeline class as custom
+    # code, which classifier.save_pretrained() would then copy beside the model.
+    task_defaults = PIPELINE_REGISTRY.check_task(task)[1]["default"]
+    # Version 4 of transformers has a model for each of several frameworks, version 5 has the model.
+    per_framework = isinstance(task_defaults["model"], dict)
+    task_defaults["model"] = dict.fromkeys(task_defaults["model"], default) if per_framework else default
+
+
+def models_from_hub() -> bool:
+    """Tell whether `COURSE_MODELS` asks for the Hub's own models. It is read at every call."""
+    choice = os.environ.get("COURSE_MODELS", "embedded")
+    if choice not in ("embedded", "hub"):
+        raise ValueError(f"COURSE_MODELS is {choice!r}; it can be 'embedded' (the default) or 'hub'.")
+    return choice == "hub"
+
+
+def find_problem(folder: Path, files: dict[str, File]) -> str | None:
+    """Return what is wrong with `folder` at a glance, or None: no folder, a file missing, a file of another size.
+
+    The files aren't read; `python -m course_build models --check` compares their hashes too.
+    """
+    if not folder.is_dir():
+        return f"there is no folder {folder}"
+    for name, file in files.items():
+        path = folder / name
+        if not path.is_file():
+            return f"{path} is missing"
+        size = path.stat().st_size
+        if size != file.size:
+            return f"{path} has {size:,} bytes instead of {file.size:,}"
+    return None
+
+
+def _files(table: dict) -> dict[str, File]:
+    return {name: File(**entry) for name, entry in table["files"].items()}
+
+
+def _find(hub_id: str) -> Model:
+    if not isinstance(hub_id, str):
+        raise TypeError(f"A model is named by a text such as 'owner/name', not by {type(hub_id).__name__}.")
+    models = catalogue()
+    if hub_id not in models:
+        nearest = difflib.get_close_matches(hub_id, models, n=1)
+        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        raise ValueError(
+            f"The course doesn't know the model {hub_id!r}.{hint} It knows: {', '.join(models)}. "
+            "Any other model of the Hub can be handed to from_pretrained() by its own name."
+        )
+    return models[hub_id]
+
+
+def _download(model: Model) -> str:
+    """Return the folder of the Hub's model in the Hub's cache; what isn't there yet is downloaded."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
+
+    at = f"{model.hub_id} at revision {model.revision or 'main'}"
+    download = functools.partial(snapshot_download, model.hub_id, revision=model.revision, ignore_patterns="*/*")
+    try:
+        folder = Path(download(allow_patterns=HUB_FILES))
+        if not any(folder.glob("*.safetensors")):
+            # Some older models are only there as a pickle. from_pretrained reads it with torch's restricted unpickler,
+            # which runs no code.
+            folder = Path(download(allow_patterns=[*HUB_FILES, "pytorch_model.bin"]))
+    except (RepositoryNotFoundError, RevisionNotFoundError) as error:
+        raise CheckpointError(f"The Hub has no {at}. It may have been renamed or withdrawn.") from error
+    except LocalEntryNotFoundError as error:
+        raise CheckpointError(
+            f"{at} isn't in this machine's cache, and the Hub can't be reached. "
+            "Go online, or use the course's own models: unset COURSE_MODELS."
+        ) from error
+    except Exception as error:
+        # Every version of huggingface_hub brings another HTTP library, each with exceptions of its own.
+        raise CheckpointError(
+            f"The download of {at} broke off ({type(error).__name__}: {error}). Try again: it goes on where it stopped."
+        ) from error
+    return str(folder)
