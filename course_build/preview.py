@@ -1,0 +1,432 @@
+"""Render the site without Quarto, and serve a rendered site on this machine.
+
+The preview renderer is smalldocs, pinned exactly, which reads the same `_quarto.yml` as Quarto. What this version of
+it shows differently from Quarto on our pages is mended here: some of it on a private copy of the staged project before
+smalldocs reads it, the rest on the pages that it wrote. Each mend is a function of its own, and each has a test that
+first shows the defect, so that an upgrade that cures one is noticed and the mend goes.
+"""
+
+import argparse
+import functools
+import http.server
+import json
+import posixpath
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import nbformat
+import yaml
+from bs4 import BeautifulSoup, Tag
+from latex2mathml.converter import convert
+from smalldocs.config import BuildError as SmalldocsBuildError
+from smalldocs.config import ConfigError
+from smalldocs.markdown import split_front_matter
+from smalldocs.notebook import cell_options, source
+from smalldocs.site import Site, build
+
+from course_build.errors import BuildError
+from course_build.paths import SITE
+
+QUARTO_ONLY = {
+    ("execute",),
+    ("format", "html", "html-math-method"),
+    ("format", "html", "respect-user-color-scheme"),
+}
+"""Keys of `_quarto.yml` that smalldocs doesn't know. It runs no code, and it follows the browser's colour scheme
+anyway; the maths is `mathml` below."""
+
+ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
+ANNOTATION = re.compile(r"\s*#\s*<(\d+)>\s*")
+SIDEBAR_CLASSES = {"nav-sidebar", "floating", "has-sidebar"}
+UNDESCRIBED = "A picture that the code above draws."
+
+
+# ------------------------------------------------------------------------------------------ before: the private copy
+
+
+def mend_config(config: dict) -> dict:
+    """Return `_quarto.yml` without the keys that only Quarto reads."""
+    kept = json.loads(json.dumps(config, default=str))
+    for *path, last in QUARTO_ONLY:
+        part = functools.reduce(lambda node, key: node.get(key) or {}, path, kept)
+        part.pop(last, None)
+    return kept
+
+
+def overtype(text: str) -> str:
+    """Return what a terminal shows of `text`: after a carriage return, the new characters replace the old ones."""
+    shown = []
+    for line in text.replace("\r\n", "\n").split("\n"):
+        row = ""
+        for part in line.split("\r"):
+            row = part + row[len(part) :]
+        shown.append(row.rstrip() if "\r" in line else row)
+    return "\n".join(shown)
+
+
+def plain(text: str | list[str]) -> str:
+    """Return an output's text without terminal colours, links and overwritten progress bars."""
+    return overtype(ANSI.sub("", "".join(text)))
+
+
+def mend_outputs(outputs: list[dict]) -> list[dict]:
+    """Return a cell's outputs as plain text, with the pieces of one stream joined as Quarto joins them."""
+    mended: list[dict] = []
+    for output in outputs:
+        before = mended[-1] if mended else {}
+        if output["output_type"] == "stream" == before.get("output_type") and output["name"] == before["name"]:
+            before["text"] = "".join(before["text"]) + "".join(output["text"])
+        else:
+            mended.append(json.loads(json.dumps(output)))
+    for output in mended:
+        if output["output_type"] == "stream":
+            output["text"] = plain(output["text"])
+        elif output["output_type"] == "error":
+            output["traceback"] = [plain(line) for line in output["traceback"]]
+        elif "text/plain" in output["data"]:
+            output["data"]["text/plain"] = plain(output["data"]["text/plain"])
+    return mended
+
+
+def mend_other_links(text: str, folder: str) -> str:
+    """Return a raw first cell whose `other-links` start at the site's root, for Quarto reads them from the page's."""
+    front, rest = split_front_matter(text)
+    for link in front.get("other-links") or []:
+        if not urlsplit(link["href"]).scheme and not link["href"].startswith("/"):
+            link["href"] = "/" + posixpath.join(folder, link["href"])
+    return f"---\n{yaml.safe_dump(front, sort_keys=False)}---\n{rest}" if front else text
+
+
+def mend_notebook(notebook: dict, folder: str) -> dict:
+    """Return a notebook of the site's folder `folder` that smalldocs shows as Quarto does."""
+    cells = [
+        {**cell, "outputs": mend_outputs(cell["outputs"])} if cell["cell_type"] == "code" else cell
+        for cell in notebook["cells"]
+    ]
+    if cells and cells[0]["cell_type"] == "raw":
+        cells[0] = {**cells[0], "source": mend_other_links(source(cells[0]), folder)}
+    return {**notebook, "cells": cells}
+
+
+# ------------------------------------------------------------------------------------------- after: a rendered page
+
+
+def code_cells(page: BeautifulSoup, notebook: dict) -> Iterator[tuple[Tag, dict]]:
+    """Yield each code cell that the page shows, with its `#|` options."""
+    for number, cell in enumerate(notebook["cells"]):
+        if cell["cell_type"] == "code":
+            options, _ = cell_options(source(cell))
+            shown = page.find(id=options.get("label") or f"cell-{number}")
+            if shown:
+                yield shown, options
+
+
+def mend_classes(page: BeautifulSoup, notebook: dict) -> None:
+    """Give each cell the `classes` that its options name."""
+    for cell, options in code_cells(page, notebook):
+        names = options.get("classes") or []
+        cell["class"] = [*cell["class"], *(names.split() if isinstance(names, str) else names)]
+
+
+def mend_alternatives(page: BeautifulSoup, notebook: dict) -> None:
+    """Describe each figure: by its own `fig-alt`, else by its caption, else by a sentence that is always true."""
+    for cell, options in code_cells(page, notebook):
+        texts = options.get("fig-alt") or options.get("fig-cap") or []
+        texts = [texts] if isinstance(texts, str) else texts
+        for number, picture in enumerate(cell.select(".cell-output img")):
+            picture["alt"] = texts[number] if number < len(texts) else UNDESCRIBED
+
+
+def mend_annotations(page: BeautifulSoup) -> None:
+    """Turn `# <1>` in a cell, and the numbered list after the cell, into Quarto's marks and definition list."""
+    annotated = 0
+    for cell in page.select("div.cell"):
+        marks = [
+            comment for comment in cell.select("code.sourceCode span.co") if ANNOTATION.fullmatch(comment.get_text())
+        ]
+        if not marks:
+            continue
+        annotated += 1
+        name = f"annotated-cell-{annotated}"
+        lines: dict[int, list[int]] = {}
+        for mark in marks:
+            number = int(ANNOTATION.fullmatch(mark.get_text())[1])
+            lines.setdefault(number, []).append(line_of(mark))
+            before = mark.previous_sibling
+            if isinstance(before, str):
+                before.replace_with(before.rstrip(" \t"))
+            anchor = page.new_tag("span", attrs={"class": "code-annotation-anchor", "role": "img"})
+            anchor["aria-label"] = f"Note {number}"
+            anchor["data-target-cell"] = name
+            anchor["data-target-annotation"] = str(number)
+            mark.replace_with(anchor)
+        block = cell.select_one("pre.sourceCode")
+        block["class"] = [*block["class"], "code-annotation-code"]
+        notes = cell.find_next_sibling()
+        if notes is not None and notes.name == "ol":
+            first_output = cell.select_one(".cell-output")
+            grid = definition_list(page, notes, name, lines)
+            first_output.insert_before(grid) if first_output else cell.append(grid)
+            notes.decompose()
+
+
+def line_of(element: Tag) -> int:
+    """Return the number, from 1, of the line of code that an element of a code block stands on."""
+    code = element.find_parent("code")
+    above = 0
+    for piece in code.descendants:
+        if piece is element:
+            break
+        if isinstance(piece, str):
+            above += piece.count("\n")
+    return above + 1
+
+
+def definition_list(page: BeautifulSoup, notes: Tag, name: str, lines: dict[int, list[int]]) -> Tag:
+    """Make Quarto's list of a cell's notes out of the ordered list that the notebook has."""
+    grid = page.new_tag("dl", attrs={"class": "code-annotation-container-grid"})
+    start = int(notes.get("start", 1))
+    for number, item in enumerate(notes.find_all("li", recursive=False), start):
+        term = page.new_tag("dt", attrs={"data-target-cell": name, "data-target-annotation": str(number)})
+        term.string = str(number)
+        note = page.new_tag("dd")
+        text = page.new_tag("span", attrs={"data-code-cell": name, "data-code-annotation": str(number)})
+        text["data-code-lines"] = ",".join(map(str, lines.get(number, [])))
+        paragraphs = item.find_all("p", recursive=False)
+        for child in list((paragraphs[0] if len(paragraphs) == 1 else item).contents):
+            text.append(child)
+        note.append(text)
+        grid.extend([term, note])
+    return grid
+
+
+def mend_maths(page: BeautifulSoup) -> None:
+    r"""Turn the TeX in `\(...\)` and `\[...\]` into MathML, and drop the KaTeX that would have come from a CDN."""
+    for formula in page.select("span.math"):
+        display = "block" if "display" in formula["class"] else "inline"
+        tex = formula.get_text().strip()[2:-2].strip()
+        try:
+            mathml = convert(tex, display=display)
+        except Exception as error:  # latex2mathml has no common class for what it can't read
+            raise BuildError(f"This formula can't be read: {tex} ({error})") from error
+        formula.clear()
+        formula.append(BeautifulSoup(mathml, "html.parser"))
+    for element in page.select("link[href*=katex], script[src*=katex]"):
+        element.decompose()
+
+
+def mend_footnotes(page: BeautifulSoup) -> None:
+    """Write the mark of a footnote as Quarto does: a raised number, without brackets."""
+    for mark in page.select("sup.footnote-ref > a"):
+        number = page.new_tag("sup")
+        number.string = mark.get_text().strip("[]")
+        mark.clear()
+        mark.append(number)
+        mark["class"] = ["footnote-ref"]
+        mark["role"] = "doc-noteref"
+        mark.parent.unwrap()
+
+
+def mend_icons(page: BeautifulSoup) -> None:
+    """Leave out the address that stands beside an icon which has a label and no text of its own."""
+    for link in page.select("a.nav-link[aria-label]:has(> i.bi)"):
+        text = link.select_one(".menu-text")
+        if text:
+            text.decompose()
+            link.parent["class"] = [*link.parent.get("class", []), "compact"]
+
+
+def mend_sidebar(page: BeautifulSoup) -> None:
+    """Show an entry without a link as text, and no sidebar on a page that isn't in it, as Quarto does."""
+    for link in page.select("#quarto-sidebar a.sidebar-link[href='']"):
+        entry, text = link.find_parent("li"), link.select_one(".menu-text").extract()
+        entry.clear()
+        entry.append(text)
+    sidebar = page.find(id="quarto-sidebar")
+    if sidebar and not sidebar.select_one("a.active"):
+        for element in page.select("#quarto-sidebar, #quarto-sidebar-glass, .quarto-secondary-nav"):
+            element.decompose()
+        for element, gone in (
+            (page.body, {"nav-sidebar", "floating"}),
+            (page.find(id="quarto-content"), {"has-sidebar"}),
+        ):
+            element["class"] = [name for name in element["class"] if name not in gone]
+
+
+def mend_downloads(page: BeautifulSoup) -> None:
+    """Point the link that downloads a notebook at the notebook: `lesson.ipynb?download` had become a page's address."""
+    for link in page.select("a[href$='.html?download']"):
+        link["href"] = link["href"].removesuffix(".html?download") + ".ipynb?download"
+        link["download"] = ""
+
+
+def mend_missing_page(page: BeautifulSoup, base: str) -> None:
+    """Make every address of the 404 page start at the site's root, for it answers at any depth."""
+    for name in ("href", "src"):
+        for element in page.select(f"[{name}]"):
+            address = element[name]
+            if address and not urlsplit(address).scheme and not address.startswith(("/", "#")):
+                element[name] = base + address.removeprefix("./")
+    for element in page.select("meta[name='smalldocs:offset']"):
+        element["content"] = base
+
+
+# ---------------------------------------------------------------------------------------------------- the whole site
+
+
+def read_config(path: Path) -> dict:
+    """Read `_quarto.yml`, or say what is wrong with it."""
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BuildError(f"{path.parent} has no {path.name}: it is not a folder that stages the site.") from None
+    except yaml.YAMLError as error:
+        raise BuildError(f"{path.name} is not valid YAML: {error}") from error
+    if not isinstance(config, dict):
+        raise BuildError(f"{path.name} must hold keys and values.")
+    return config
+
+
+def read_notebook(path: Path) -> dict:
+    """Read a notebook, or say what is wrong with it."""
+    try:
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        nbformat.validate(notebook)
+    except (ValueError, nbformat.ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        raise BuildError(f"{path.name} is not a notebook that can be rendered: {reason}") from error
+    return notebook
+
+
+def broken_links(site: Site) -> list[str]:
+    """Return the links that lead nowhere. A file that the build itself makes, such as the feed, is not missing."""
+    return [
+        f"{page}: {link}" for page, link in site.broken if not (site.out / link.partition("#")[0].lstrip("/")).is_file()
+    ]
+
+
+def mend_page(text: str, path: str, notebook: dict | None, base: str) -> str:
+    """Return a rendered page with every mend applied. `path` is the page's, from the site's root."""
+    page = BeautifulSoup(text, "html.parser")
+    if notebook:
+        mend_classes(page, notebook)
+        mend_alternatives(page, notebook)
+    mend_annotations(page)
+    mend_maths(page)
+    mend_footnotes(page)
+    mend_icons(page)
+    mend_sidebar(page)
+    mend_downloads(page)
+    if path == "404.html":
+        mend_missing_page(page, base)
+    return str(page)
+
+
+def render_project(project: Path) -> Path:
+    """Render a private copy of a staged project in place; return the folder of the finished site."""
+    config = read_config(project / "_quarto.yml")
+    notebooks = {path: read_notebook(path) for path in sorted(project.glob("notebooks/*.ipynb"))}
+    originals = {path: path.read_bytes() for path in notebooks}
+    for path, notebook in notebooks.items():
+        path.write_text(json.dumps(mend_notebook(notebook, path.parent.name)), encoding="utf-8")
+    (project / "_quarto.yml").write_text(yaml.safe_dump(mend_config(config), sort_keys=False), encoding="utf-8")
+    try:
+        site = build(project, quiet=True)
+    except (ConfigError, SmalldocsBuildError) as error:
+        raise BuildError(f"The preview can't be rendered: {error}") from error
+    if broken := broken_links(site):
+        raise BuildError("These links lead nowhere:\n  " + "\n  ".join(broken))
+    for warning in site.warnings:
+        if "broken link" not in warning:
+            print(f"preview: {warning}", file=sys.stderr)
+    base = posixpath.join(urlsplit(str(site.project.website.get("site-url") or "")).path or "/", "")
+    for path in sorted(site.out.rglob("*.html")):
+        name = path.relative_to(site.out).as_posix()
+        notebook = notebooks.get((project / name).with_suffix(".ipynb"))
+        path.write_text(mend_page(path.read_text(encoding="utf-8"), name, notebook, base), encoding="utf-8")
+    for path, content in originals.items():
+        (site.out / path.relative_to(project)).write_bytes(content)
+    return site.out
+
+
+def render(source: Path, output: Path) -> None:
+    """Render the staged project in `source` to the new folder `output`.
+
+    `source` is only read. `output` is replaced in one step and only by a finished site, so that a render which fails
+    leaves the old one as it was. Raises `BuildError` with a sentence that says what to mend.
+    """
+    source, output = Path(source), Path(output)
+    if output.exists() and (not output.is_dir() or (any(output.iterdir()) and not (output / "index.html").is_file())):
+        raise BuildError(f"{output} is not a rendered site, and would be replaced by one: give another folder.")
+    read_config(source / "_quarto.yml")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the output, so that the swap is a rename on one file system.
+    with tempfile.TemporaryDirectory(prefix=".preview-", dir=output.parent) as folder:
+        project = Path(folder) / "project"
+        shutil.copytree(source, project, ignore=shutil.ignore_patterns("_site", ".ipynb_checkpoints"))
+        site = render_project(project)
+        old = Path(folder) / "old"
+        if output.exists():
+            output.rename(old)
+        try:
+            site.rename(output)
+        except OSError:
+            if old.exists():
+                old.rename(output)
+            raise
+
+
+# ---------------------------------------------------------------------------------------------------- the command
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Serve a rendered site, and its own page for what isn't there."""
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer a missing page with the site's 404 page."""
+        missing = Path(self.directory) / "404.html"
+        if code != 404 or not missing.is_file():
+            super().send_error(code, message, explain)
+            return
+        body = missing.read_bytes()
+        self.send_response(code)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing of each request."""
+
+
+def server(site: Path, port: int) -> http.server.ThreadingHTTPServer:
+    """Return a server of the site for this machine only. Port 0 takes any free one."""
+    if not (site / "index.html").is_file():
+        raise BuildError(f"{site} holds no rendered site: `make site` makes it.")
+    try:
+        return http.server.ThreadingHTTPServer(("127.0.0.1", port), functools.partial(Handler, directory=str(site)))
+    except OSError as error:
+        raise BuildError(f"Port {port} can't be used ({error.strerror}): give another one with --port.") from error
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("--port", type=int, default=8000, help="the port to listen on (default: %(default)s)")
+    parser.add_argument("--site", type=Path, default=SITE, help="the rendered site (default: _site)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve the rendered site until the reader presses Ctrl+C."""
+    with server(arguments.site, arguments.port) as site:
+        print(f"The site is at http://127.0.0.1:{site.server_port}/. Press Ctrl+C to stop.", flush=True)
+        try:
+            site.serve_forever()
+        except KeyboardInterrupt:
+            print()
+    return 0
