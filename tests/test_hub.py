@@ -1,0 +1,178 @@
+"""COURSE_MODELS=hub over real HTTP: huggingface_hub downloads from the small Hub of hub_server.py."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hub_server import HubServer
+
+from course_utils.models import MANIFEST, catalogue, find_problem, models_folder
+
+HUB_ID = "distilbert-base-uncased-finetuned-sst-2-english"
+PRESENT_ID = f"distilbert/{HUB_ID}"
+UNPINNED = "finiteautomata/bertweet-base-sentiment-analysis"
+REVISION = catalogue()[HUB_ID].revision
+CUT = 25_000_000
+"""Where a download breaks off: within the weights, and after what huggingface_hub writes at a time (10 MiB)."""
+
+CHECKPOINT = "import sys; from course_utils.models import checkpoint; print(checkpoint(sys.argv[1]))"
+CLASSIFY_BOTH_WAYS = """
+import os, sys
+from course_utils.models import checkpoint, use_embedded_default
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
+texts = ["HuggingFace pipelines are awesome!", "I don't like this course so far"]
+for choice in ("hub", "embedded"):
+    os.environ["COURSE_MODELS"] = choice
+    folder = checkpoint(sys.argv[1])
+    model = AutoModelForSequenceClassification.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    print(pipeline("text-classification", model=model, tokenizer=tokenizer)(texts))
+    use_embedded_default()
+    bare = pipeline("sentiment-analysis")
+    print(bare(texts))
+    print(bare.model.name_or_path)
+"""
+
+
+@pytest.fixture(scope="module")
+def embedded() -> Path:
+    """The prepared model, which the server serves under its real id."""
+    model = catalogue()[HUB_ID]
+    folder = models_folder() / model.folder
+    problem = find_problem(folder, model.files)
+    if problem:
+        pytest.skip(f"{problem}: run python -m course_build models")
+    return folder
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Callable[..., subprocess.Popen]:
+    """Start a fresh Python whose Hub is `server`, with a cache of its own that all processes of the test share."""
+
+    def start(server: HubServer, code: str, *arguments: str, **environ: str) -> subprocess.Popen:
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "TRANSFORMERS_"))}
+        settings = {
+            "COURSE_MODELS": "hub",
+            "HF_ENDPOINT": server.endpoint,
+            "HF_HOME": str(tmp_path / "hub"),
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "NO_PROXY": "127.0.0.1",
+            "PYTHONPATH": str(MANIFEST.parents[1]),
+        }
+        return subprocess.Popen(
+            [sys.executable, "-c", code, *arguments],
+            env={**inherited, **settings, **environ},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
+@pytest.fixture
+def run(start: Callable[..., subprocess.Popen]) -> Callable[..., str]:
+    """Run code to its end in such a process and return what it printed; its last line of errors when it failed."""
+
+    def run(*arguments: object, **environ: str) -> str:
+        process = start(*arguments, **environ)
+        output, errors = process.communicate(timeout=120)
+        return output.strip() if process.returncode == 0 else errors.strip().splitlines()[-1]
+
+    return run
+
+
+def serve(folder: Path, **options: int) -> HubServer:
+    return HubServer({HUB_ID: folder}, commits={HUB_ID: REVISION}, **options)
+
+
+def same_files(folder: str, expected: Path) -> bool:
+    names = sorted(path.name for path in expected.iterdir() if path.name != "README.md")
+    found = sorted(path.name for path in Path(folder).iterdir())
+    return found == names and all(
+        (expected / name).read_bytes() == (Path(folder) / name).read_bytes() for name in names
+    )
+
+
+def test_cold_then_cached_then_offline(run: Callable[..., str], embedded: Path) -> None:
+    with serve(embedded) as hub:
+        cold = run(hub, CHECKPOINT, HUB_ID)
+        assert same_files(cold, embedded)
+        assert Path(cold).name == REVISION
+        assert hub.downloads("model.safetensors") == [None]
+        assert hub.downloads("README.md") == []
+        asked = [path for _, path, _ in hub.requests if HUB_ID in path]
+        assert all(f"/{REVISION}" in path for path in asked)  # nothing of whatever `main` may be today
+        hub.requests.clear()
+        assert run(hub, CHECKPOINT, HUB_ID) == cold
+        assert not hub.downloads("model.safetensors")
+    assert run(hub, CHECKPOINT, HUB_ID, HF_HUB_OFFLINE="1") == cold
+
+
+def test_the_same_notebook_gets_the_same_labels_from_the_hub_and_embedded(
+    run: Callable[..., str], embedded: Path
+) -> None:
+    with serve(embedded) as hub:
+        from_hub, bare, hub_name, from_folder, bare_folder, folder = run(hub, CLASSIFY_BOTH_WAYS, HUB_ID).splitlines()
+    assert from_hub.count("'label'") == 2
+    assert from_hub == bare == from_folder == bare_folder
+    assert (hub_name, folder) == (HUB_ID, str(embedded))
+
+
+def test_a_renamed_model_is_found_under_its_former_name(run: Callable[..., str], embedded: Path) -> None:
+    renamed = {HUB_ID: PRESENT_ID}
+    with HubServer({PRESENT_ID: embedded}, commits={PRESENT_ID: REVISION}, renamed=renamed) as hub:
+        assert same_files(run(hub, CHECKPOINT, HUB_ID), embedded)
+
+
+def test_a_download_that_is_cut_off_goes_on_where_it_stopped(run: Callable[..., str], embedded: Path) -> None:
+    with serve(embedded, cut_after=CUT) as hub:
+        assert same_files(run(hub, CHECKPOINT, HUB_ID), embedded)
+        first, second = hub.downloads("model.safetensors")
+    assert first is None
+    assert 0 < int(second.removeprefix("bytes=").removesuffix("-")) <= CUT
+
+
+def test_a_half_download_is_never_taken_for_a_model(
+    start: Callable[..., subprocess.Popen], run: Callable[..., str], embedded: Path
+) -> None:
+    with serve(embedded, cut_after=CUT) as hub:
+        process = start(hub, CHECKPOINT, HUB_ID)
+        while "resume" not in process.stderr.readline():  # it noticed the break, and waits a second before it goes on
+            assert process.poll() is None
+        process.kill()
+        process.communicate()
+        assert "isn't in this machine's cache" in run(hub, CHECKPOINT, HUB_ID, HF_HUB_OFFLINE="1")
+        assert same_files(run(hub, CHECKPOINT, HUB_ID), embedded)
+
+
+def test_an_unknown_model_revision_and_an_empty_cache_are_said_plainly(run: Callable[..., str], tmp_path: Path) -> None:
+    with HubServer({}) as hub:
+        message = run(hub, CHECKPOINT, HUB_ID)
+        assert f"The Hub has no {HUB_ID} at revision {REVISION}." in message
+    with HubServer({HUB_ID: tmp_path}) as hub:
+        assert f"The Hub has no {HUB_ID} at revision {REVISION}." in run(hub, CHECKPOINT, HUB_ID)
+    message = run(hub, CHECKPOINT, HUB_ID, HF_HUB_OFFLINE="1")
+    assert "CheckpointError" in message
+    assert "isn't in this machine's cache, and the Hub can't be reached" in message
+    assert "unset COURSE_MODELS" in message
+
+
+def test_weights_that_are_only_a_pickle_are_downloaded_when_there_is_nothing_else(
+    run: Callable[..., str], tmp_path: Path
+) -> None:
+    for name in ("config.json", "bpe.codes", "vocab.txt", "pytorch_model.bin", "tf_model.h5"):
+        (tmp_path / "served" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "served" / name).write_bytes(name.encode())
+    with HubServer({UNPINNED: tmp_path / "served"}) as hub:
+        folder = Path(run(hub, CHECKPOINT, UNPINNED))
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "bpe.codes",
+        "config.json",
+        "pytorch_model.bin",
+        "vocab.txt",
+    ]
