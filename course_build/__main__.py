@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 
-if sys.version_info < (3, 11):  # before anything is imported that an old Python can't even read
+if sys.version_info < (3, 11):  # noqa: UP036 - before anything is imported that an old Python can't even read
     sys.exit("The course needs Python 3.11, 3.12 or 3.13. Install one and name it: make site PYTHON=python3.12")
 
 from course_build import environment

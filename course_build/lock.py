@@ -1,4 +1,4 @@
-"""`python -m course_build lock`: resolve pyproject.toml for every supported Python and platform into requirements.lock."""
+"""`python -m course_build lock`: resolve pyproject.toml, for every supported Python and system, into the lock."""
 
 import argparse
 import re

@@ -1,0 +1,24 @@
+# Each target calls one command of `python3 -m course_build`, which makes the environment first where there is none.
+# On Windows, or without make: type that command (README.md).
+PYTHON ?= python3
+RUN = $(PYTHON) -m course_build
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+site: ## do all the set-up and render the blog into _site/
+	@$(RUN) site
+
+test: ## prove everything: lint, tests, and every output of every notebook
+	@$(RUN) check
+
+lab: ## open the lessons in JupyterLab
+	@$(RUN) lab
+
+execute: ## run the notebooks and refresh their saved outputs
+	@$(RUN) execute
+
+clean: ## delete what was built; the environment and the models stay
+	@$(RUN) clean
+
+.PHONY: help site test lab execute clean

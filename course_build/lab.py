@@ -1,0 +1,20 @@
+"""`python -m course_build lab`: open the lessons in JupyterLab, with the models in place."""
+
+import argparse
+import subprocess
+import sys
+
+from course_build import models
+from course_build.paths import NOTEBOOKS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What follows `--` goes to JupyterLab."""
+    parser.add_argument("options", nargs="*", help="options for JupyterLab, after --")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Start JupyterLab in `notebooks/`."""
+    models.prepare()
+    command = [sys.executable, "-m", "jupyterlab", *arguments.options]
+    return subprocess.run(command, cwd=NOTEBOOKS).returncode

@@ -1,0 +1,92 @@
+"""Render: make `_site/` from the staged, executed site, with Quarto where it can be had, else with the preview."""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from course_build import environment, preview
+from course_build.errors import BuildError
+from course_build.execute import execute
+from course_build.paths import BUILD, SITE
+from course_build.stage import STAGED, stage
+
+QUARTO = "quarto-cli==1.7.34"
+INSTALL_SECONDS = 240
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """`--renderer` chooses; by default Quarto is used if it can be had."""
+    parser.add_argument("--renderer", choices=["auto", "quarto", "preview"], default="auto")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Stage, execute what changed, and render."""
+    staged = stage()
+    execute(staged)
+    render(staged, renderer=arguments.renderer)
+    return 0
+
+
+def render(staged: Path = STAGED, output: Path = SITE, renderer: str = "auto") -> None:
+    """Render a staged site. A render that fails leaves the old site as it was.
+
+    Raises:
+        BuildError: the renderer failed, or Quarto was asked for and can't be had.
+    """
+    quarto = None if renderer == "preview" else find_quarto()
+    if renderer == "quarto" and quarto is None:
+        raise BuildError("Quarto was asked for and is not here. Get it from quarto.org, or use --renderer preview")
+    if quarto is None:
+        print("render: no Quarto; the preview renderer makes the site", flush=True)
+        preview.render(staged, output)
+    else:
+        print(f"render: {quarto} makes the site", flush=True)
+        _render_with_quarto(quarto, staged, output)
+    print(f"render: open {output / 'index.html'}, or serve it: python -m course_build preview", flush=True)
+
+
+def find_quarto() -> str | None:
+    """Where Quarto is: on the PATH, or in the environment, where one attempt to install it is made. None if nowhere.
+
+    The attempt is made once for each environment: its installer downloads the program from GitHub, which not every
+    network allows.
+    """
+    beside = environment.python().parent
+    found = shutil.which("quarto") or shutil.which("quarto", path=str(beside))
+    attempt = BUILD / "quarto-attempt.log"
+    if found or attempt.exists() or not environment.inside():
+        return found
+    print("render: trying to install Quarto (once)", flush=True)
+    attempt.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--retries", "1", QUARTO]
+    with attempt.open("w", encoding="utf-8") as log:
+        try:
+            subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, timeout=INSTALL_SECONDS)
+        except subprocess.TimeoutExpired:
+            log.write(f"\nstopped after {INSTALL_SECONDS} s\n")
+    return shutil.which("quarto", path=str(beside))
+
+
+def _render_with_quarto(quarto: str, staged: Path, output: Path) -> None:
+    environ = {**os.environ, "QUARTO_PYTHON": sys.executable}
+    result = subprocess.run([quarto, "render", str(staged)], env=environ, capture_output=True, text=True)
+    log = result.stdout + result.stderr
+    warnings = [line for line in log.splitlines() if "WARN" in line]
+    if result.returncode:
+        raise BuildError(f"quarto render failed:\n{log[-3000:]}")
+    for line in warnings:
+        print(f"render: {line}", flush=True)
+    swap(staged / "_site", output)
+
+
+def swap(fresh: Path, output: Path) -> None:
+    """Put a finished folder in the place of the old one."""
+    old = output.with_name(f"{output.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if output.exists():
+        output.rename(old)
+    shutil.move(fresh, output)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,129 @@
+"""The small helpers: parameters, plots, and what makes a notebook behave."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from course_utils import count_parameters, notebook, plots
+
+
+def test_importing_the_package_loads_no_library():
+    heavy = {"torch", "transformers", "pandas", "matplotlib"}
+    code = f"import sys, course_utils, course_utils.models, course_utils.reviews; print({heavy} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_every_advertised_name_is_there():
+    import course_utils
+
+    assert {"SentimentPipeline", "checkpoint", "count_parameters", "reviews"} <= set(dir(course_utils))
+    assert all(getattr(course_utils, name) is not None for name in dir(course_utils))
+
+
+def test_count_parameters_counts_each_trainable_number_once():
+    import torch
+
+    first, second = torch.nn.Linear(3, 4), torch.nn.Linear(3, 4)
+    second.weight = first.weight
+    both = torch.nn.Sequential(first, second)
+    assert count_parameters(both) == 3 * 4 + 4 + 4
+    first.bias.requires_grad = False
+    assert count_parameters(both) == 3 * 4 + 4
+    assert count_parameters(both, trainable_only=False) == 3 * 4 + 4 + 4
+
+
+def test_count_parameters_matches_the_lesson(lesson_3, reviews_checkpoint):
+    from transformers import AutoModelForSequenceClassification
+
+    (cell,) = [cell for cell in lesson_3.cells if "def count_parameters" in cell.source]
+    model = AutoModelForSequenceClassification.from_pretrained(reviews_checkpoint)
+    assert f"{count_parameters(model):,}\n" == cell.outputs[0].text
+
+
+def test_count_parameters_points_from_a_pipeline_to_its_model():
+    class Pipeline:
+        model = None
+
+    with pytest.raises(TypeError, match="attribute `model`"):
+        count_parameters(Pipeline())
+    with pytest.raises(TypeError, match="not a int"):
+        count_parameters(3)
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance as WCAG 2.2 defines it."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def contrast(first: str, second: str) -> float:
+    lighter, darker = sorted((luminance(first), luminance(second)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def test_figures_are_readable_on_their_paper():
+    assert contrast(plots.INK, plots.PAPER) >= 4.5
+    assert all(contrast(colour, plots.PAPER) >= 3 for colour in plots.COLOURS.values())
+
+
+def test_plot_scores_draws_a_bar_a_text_in_order():
+    results = [{"label": "POSITIVE", "score": 0.9}, {"label": "NEG", "score": 0.6}, {"label": "NEU", "score": 0.5}]
+    axes = plots.plot_scores(["one", "two " * 60, "three"], results, title="Three")
+    assert [round(bar.get_width(), 3) for bar in axes.patches] == [0.9, 0.6, 0.5]
+    assert len({bar.get_facecolor() for bar in axes.patches}) == 3
+    assert [text.get_text() for text in axes.texts] == ["POSITIVE  0.90", "NEG  0.60", "NEU  0.50"]
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names[0] == "one"
+    assert names[1].count("\n") == 2
+    assert axes.yaxis_inverted()
+
+
+@pytest.mark.parametrize(("texts", "results"), [([], []), (["one"], [])])
+def test_plot_scores_refuses_what_does_not_match(texts, results):
+    with pytest.raises(ValueError, match="needs its result"):
+        plots.plot_scores(texts, results)
+
+
+def test_a_label_gets_the_colour_of_its_sentiment():
+    assert plots.sentiment_of("Positive") == "positive"
+    assert plots.sentiment_of("NEG") == "negative"
+    assert plots.sentiment_of("LABEL_0") == "neutral"
+
+
+def test_a_question_mark_prints_neither_colours_nor_paths(capsys):
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell.instance()
+    notebook.answer_in_page()
+    shell.run_cell("from course_utils import count_parameters\ncount_parameters??")
+    printed = capsys.readouterr().out
+    assert "numel()" in printed
+    assert "\x1b" not in printed
+    assert "File:" not in printed
+    assert os.sep + "course_utils" not in printed
+
+
+def test_prepare_makes_random_numbers_repeat():
+    import random
+
+    import numpy as np
+    import torch
+
+    def draw() -> tuple:
+        return random.random(), float(np.random.rand()), float(torch.rand(1))
+
+    notebook.prepare(seed=3)
+    first = draw()
+    notebook.prepare(seed=3)
+    assert draw() == first
+    notebook.prepare(seed=4)
+    assert draw() != first
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 1.5, "1", True, None])
+def test_a_bad_seed_is_named(seed):
+    with pytest.raises(ValueError, match="whole number"):
+        notebook.seed_everything(seed)
