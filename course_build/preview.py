@@ -41,7 +41,9 @@ QUARTO_ONLY = {
 anyway; the maths is `mathml` below."""
 
 ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
-ANNOTATION = re.compile(r"\s*#\s*<(\d+)>\s*")
+ANNOTATION = re.compile(r"#\s*&lt;(\d+)&gt;\s*</span>\s*$", re.MULTILINE)
+"""The end of a highlighted line of code with an annotation."""
+EMPTY_COMMENT = re.compile(r"\s*<span class=\"co\">\s*</span>$")
 SIDEBAR_CLASSES = {"nav-sidebar", "floating", "has-sidebar"}
 UNDESCRIBED = "A picture that the code above draws."
 
@@ -144,47 +146,44 @@ def mend_alternatives(page: BeautifulSoup, notebook: dict) -> None:
 
 def mend_annotations(page: BeautifulSoup) -> None:
     """Turn `# <1>` in a cell, and the numbered list after the cell, into Quarto's marks and definition list."""
-    annotated = 0
-    for cell in page.select("div.cell"):
-        marks = [
-            comment for comment in cell.select("code.sourceCode span.co") if ANNOTATION.fullmatch(comment.get_text())
-        ]
-        if not marks:
-            continue
-        annotated += 1
-        name = f"annotated-cell-{annotated}"
-        lines: dict[int, list[int]] = {}
-        for mark in marks:
-            number = int(ANNOTATION.fullmatch(mark.get_text())[1])
-            lines.setdefault(number, []).append(line_of(mark))
-            before = mark.previous_sibling
-            if isinstance(before, str):
-                before.replace_with(before.rstrip(" \t"))
-            anchor = page.new_tag("span", attrs={"class": "code-annotation-anchor", "role": "img"})
-            anchor["aria-label"] = f"Note {number}"
-            anchor["data-target-cell"] = name
-            anchor["data-target-annotation"] = str(number)
-            mark.replace_with(anchor)
-        block = cell.select_one("pre.sourceCode")
-        block["class"] = [*block["class"], "code-annotation-code"]
+    annotated = [cell for cell in page.select("div.cell") if ANNOTATION.search(str(cell.select_one("code.sourceCode")))]
+    for count, cell in enumerate(annotated, 1):
+        name = f"annotated-cell-{count}"
+        code = cell.select_one("code.sourceCode")
+        lines, where = mark_lines(code.decode_contents().split("\n"), name)
+        # Parsed inside <pre>, where the parser keeps indentation as it is.
+        inside = BeautifulSoup(f"<pre>{chr(10).join(lines)}</pre>", "html.parser").pre
+        code.clear()
+        code.extend(list(inside.contents))
+        code.parent["class"] = [*code.parent["class"], "code-annotation-code"]
         notes = cell.find_next_sibling()
         if notes is not None and notes.name == "ol":
-            first_output = cell.select_one(".cell-output")
-            grid = definition_list(page, notes, name, lines)
-            first_output.insert_before(grid) if first_output else cell.append(grid)
+            grid = definition_list(page, notes, name, where)
+            output = cell.select_one(".cell-output")
+            output.insert_before(grid) if output else cell.append(grid)
             notes.decompose()
 
 
-def line_of(element: Tag) -> int:
-    """Return the number, from 1, of the line of code that an element of a code block stands on."""
-    code = element.find_parent("code")
-    above = 0
-    for piece in code.descendants:
-        if piece is element:
-            break
-        if isinstance(piece, str):
-            above += piece.count("\n")
-    return above + 1
+def mark_lines(lines: list[str], name: str) -> tuple[list[str], dict[int, list[int]]]:
+    """Take the annotations out of highlighted lines; put a mark before the first line that each one stands on.
+
+    Returns the lines, and for each annotation the numbers, from 1, of its lines. The mark is empty and CSS writes its
+    number, so that a copy of the code holds none.
+    """
+    where: dict[int, list[int]] = {}
+    marked = []
+    for row, line in enumerate(lines, 1):
+        if found := ANNOTATION.search(line):
+            number = int(found[1])
+            line = EMPTY_COMMENT.sub("", line[: found.start()] + "</span>")
+            if number not in where:
+                line = (
+                    f'<span class="code-annotation-anchor" role="img" aria-label="Note {number}"'
+                    f' data-target-cell="{name}" data-target-annotation="{number}"></span>{line}'
+                )
+            where.setdefault(number, []).append(row)
+        marked.append(line)
+    return marked, where
 
 
 def definition_list(page: BeautifulSoup, notes: Tag, name: str, lines: dict[int, list[int]]) -> Tag:
@@ -221,7 +220,7 @@ def mend_maths(page: BeautifulSoup) -> None:
 
 
 def mend_footnotes(page: BeautifulSoup) -> None:
-    """Write the mark of a footnote as Quarto does: a raised number, without brackets."""
+    """Write footnotes as Quarto does: a raised number without brackets, and an appendix with a heading."""
     for mark in page.select("sup.footnote-ref > a"):
         number = page.new_tag("sup")
         number.string = mark.get_text().strip("[]")
@@ -230,6 +229,12 @@ def mend_footnotes(page: BeautifulSoup) -> None:
         mark["class"] = ["footnote-ref"]
         mark["role"] = "doc-noteref"
         mark.parent.unwrap()
+    for notes in page.select("section.footnotes"):
+        notes["id"], notes["role"] = "footnotes", "doc-endnotes"
+        heading = page.new_tag("h2", attrs={"class": "quarto-appendix-heading"})
+        heading.string = "Footnotes"
+        notes.insert(0, heading)
+        notes.wrap(page.new_tag("div", attrs={"id": "quarto-appendix", "class": "default"}))
 
 
 def mend_icons(page: BeautifulSoup) -> None:
