@@ -220,18 +220,14 @@ def test_any_bert_keeps_its_hidden_states(source: Path, tmp_path: Path, write, l
     assert model.config.label2id == {label: index for index, label in enumerate(labels)}
 
 
-def test_the_folded_encoder_is_minilm(ready: None) -> None:
+def test_the_folded_encoder_is_minilm(ready: None, tmp_path: Path) -> None:
     """With the real weights, before the adapter: hidden states within 1e-5 of the BertModel's, text by text."""
     source = catalogue()[SST2].source
     folder = models_folder() / SOURCE / f"{source.package}-{source.version}"
+    minilm.write_distilbert(folder, tmp_path, ["NEGATIVE", "POSITIVE"])
     bert, tokenizer = BertModel.from_pretrained(folder), AutoTokenizer.from_pretrained(checkpoint(TWEETS))
-    folded = AutoTokenizer.from_pretrained(checkpoint(SST2))
-    target = models_folder() / ".test-folded"
-    try:
-        minilm.write_distilbert(folder, target, ["NEGATIVE", "POSITIVE"])
-        model = AutoModelForSequenceClassification.from_pretrained(target)
-    finally:
-        shutil.rmtree(target, ignore_errors=True)
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path)
+    folded = AutoTokenizer.from_pretrained(tmp_path)
     for text in TEXTS:
         expected = hidden_states(bert, **tokenizer(text, return_tensors="pt", truncation=True))
         found = hidden_states(model.base_model, **folded(text, return_tensors="pt", truncation=True))
