@@ -8,8 +8,10 @@ first shows the defect, so that an upgrade that cures one is noticed and the men
 
 import argparse
 import functools
+import html
 import http.server
 import json
+import os
 import posixpath
 import re
 import shutil
@@ -41,9 +43,10 @@ QUARTO_ONLY = {
 anyway; the maths is `mathml` below."""
 
 ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
-ANNOTATION = re.compile(r"#\s*&lt;(\d+)&gt;\s*</span>\s*$", re.MULTILINE)
+ANNOTATION = re.compile(r"\s*#\s*&lt;(\d+)&gt;\s*</span>\s*$", re.MULTILINE)
 """The end of a highlighted line of code with an annotation."""
 EMPTY_COMMENT = re.compile(r"\s*<span class=\"co\">\s*</span>$")
+BACKTICKS = re.compile(r"`([^`]+)`")
 SIDEBAR_CLASSES = {"nav-sidebar", "floating", "has-sidebar"}
 UNDESCRIBED = "A picture that the code above draws."
 
@@ -146,16 +149,15 @@ def mend_alternatives(page: BeautifulSoup, notebook: dict) -> None:
 
 def mend_annotations(page: BeautifulSoup) -> None:
     """Turn `# <1>` in a cell, and the numbered list after the cell, into Quarto's marks and definition list."""
-    annotated = [cell for cell in page.select("div.cell") if ANNOTATION.search(str(cell.select_one("code.sourceCode")))]
-    for count, cell in enumerate(annotated, 1):
-        name = f"annotated-cell-{count}"
-        code = cell.select_one("code.sourceCode")
+    codes = [code for code in page.select("div.cell code.sourceCode") if ANNOTATION.search(code.decode_contents())]
+    for count, code in enumerate(codes, 1):
+        cell, name = code.find_parent("div", class_="cell"), f"annotated-cell-{count}"
         lines, where = mark_lines(code.decode_contents().split("\n"), name)
         # Parsed inside <pre>, where the parser keeps indentation as it is.
         inside = BeautifulSoup(f"<pre>{chr(10).join(lines)}</pre>", "html.parser").pre
         code.clear()
         code.extend(list(inside.contents))
-        code.parent["class"] = [*code.parent["class"], "code-annotation-code"]
+        code.parent["class"] = [*code.parent.get("class", []), "code-annotation-code"]
         notes = cell.find_next_sibling()
         if notes is not None and notes.name == "ol":
             grid = definition_list(page, notes, name, where)
@@ -213,6 +215,8 @@ def mend_maths(page: BeautifulSoup) -> None:
             mathml = convert(tex, display=display)
         except Exception as error:  # latex2mathml has no common class for what it can't read
             raise BuildError(f"This formula can't be read: {tex} ({error})") from error
+        if unknown := re.search(r">(\\\w+)<", mathml):
+            raise BuildError(f"This formula has a command that the preview doesn't know, {unknown[1]}: {tex}")
         formula.clear()
         formula.append(BeautifulSoup(mathml, "html.parser"))
     for element in page.select("link[href*=katex], script[src*=katex]"):
@@ -235,6 +239,14 @@ def mend_footnotes(page: BeautifulSoup) -> None:
         heading.string = "Footnotes"
         notes.insert(0, heading)
         notes.wrap(page.new_tag("div", attrs={"id": "quarto-appendix", "class": "default"}))
+
+
+def mend_inline_code(page: BeautifulSoup) -> None:
+    """Show `code` in a subtitle, and on a card, as code instead of backticks."""
+    for element in page.select("p.subtitle, .listing-subtitle, .listing-description"):
+        for text in element.find_all(string=BACKTICKS):
+            shown = BACKTICKS.sub(r"<code>\1</code>", html.escape(text, quote=False))
+            text.replace_with(*BeautifulSoup(f"<p>{shown}</p>", "html.parser").p.contents)
 
 
 def mend_icons(page: BeautifulSoup) -> None:
@@ -324,6 +336,7 @@ def mend_page(text: str, path: str, notebook: dict | None, base: str) -> str:
     mend_annotations(page)
     mend_maths(page)
     mend_footnotes(page)
+    mend_inline_code(page)
     mend_icons(page)
     mend_sidebar(page)
     mend_downloads(page)
@@ -338,7 +351,10 @@ def render_project(project: Path) -> Path:
     notebooks = {path: read_notebook(path) for path in sorted(project.glob("notebooks/*.ipynb"))}
     originals = {path: path.read_bytes() for path in notebooks}
     for path, notebook in notebooks.items():
+        times = path.stat()
         path.write_text(json.dumps(mend_notebook(notebook, path.parent.name)), encoding="utf-8")
+        # The cards and the sitemap carry it.
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     (project / "_quarto.yml").write_text(yaml.safe_dump(mend_config(config), sort_keys=False), encoding="utf-8")
     try:
         site = build(project, quiet=True)

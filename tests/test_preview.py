@@ -1,0 +1,377 @@
+"""The preview renderer's mends: each defect is shown in smalldocs' own page first, then gone from ours.
+
+When a "defect" assertion fails after an upgrade of smalldocs, the defect is cured: take its mend out.
+"""
+
+import json
+import shutil
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import pytest
+import smalldocs.site
+import yaml
+from bs4 import BeautifulSoup
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
+
+from course_build import preview
+from course_build.errors import BuildError
+
+CONFIG = {
+    "project": {
+        "type": "website",
+        "output-dir": "_site",
+        "render": ["index.qmd", "404.qmd", "notebooks/*.ipynb"],
+        "resources": ["notebooks/*.ipynb"],
+    },
+    "execute": {"enabled": False},
+    "website": {
+        "title": "Test",
+        "site-url": "https://example.org/course",
+        "navbar": {
+            "left": [{"text": "Home", "href": "index.qmd"}],
+            "right": [{"icon": "rss", "href": "index.xml", "aria-label": "Feed"}],
+        },
+        "sidebar": {
+            "id": "lessons",
+            "contents": [{"text": "One"}, {"text": "Two", "href": "notebooks/two.ipynb"}],
+        },
+    },
+    "format": {
+        "html": {
+            "theme": {"light": "litera", "dark": "slate"},
+            "html-math-method": "mathml",
+            "respect-user-color-scheme": True,
+        }
+    },
+}
+INDEX = """---
+title: Home
+listing:
+  contents: notebooks/*.ipynb
+  type: grid
+  feed: true
+---
+
+A note.[^1]
+
+[^1]: The note itself.
+"""
+MISSING = "---\ntitle: Not here\n---\n\n[Home](index.qmd)\n"
+FRONT = """---
+title: Two
+subtitle: "With `code` & more"
+other-links:
+  - text: Download this notebook
+    href: two.ipynb?download
+---"""
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+def picture() -> dict:
+    return new_output("display_data", {"image/png": PNG, "text/plain": "<Figure>"})
+
+
+def lesson() -> dict:
+    """A notebook with one cell for each defect."""
+    cells = [
+        new_raw_cell(FRONT),
+        new_code_cell("#| classes: code-alone quiet\n%matplotlib inline"),
+        new_code_cell(
+            "def first():\n    return one  # <1>\n\nsecond = 2  # why # <2>\nthird = 3  # <2>",
+            outputs=[new_output("execute_result", {"text/plain": "3"})],
+        ),
+        new_markdown_cell("1. The *first* note.\n2. The second, with `code`.\n\nAnd on we go."),
+        new_code_cell('#| fig-cap: "A caption"\nplot()', outputs=[picture()]),
+        new_code_cell('#| fig-cap: "A caption"\n#| fig-alt: "Two bars"\nplot()', outputs=[picture()]),
+        new_code_cell("plot()", outputs=[picture()]),
+        new_code_cell(
+            "work()",
+            outputs=[
+                new_output("stream", name="stdout", text="one\n"),
+                new_output("stream", name="stdout", text="two\n"),
+                new_output("stream", name="stderr", text="  0%|    | 0/3\r100%|####| 3/3\n"),
+                new_output("execute_result", {"text/plain": "\x1b[31mred\x1b[0m"}),
+                new_output("error", ename="E", evalue="e", traceback=["\x1b[31mE\x1b[0m: e"]),
+            ],
+        ),
+        new_markdown_cell(r"Inline $\frac{a}{b}$, and on its own" + "\n\n$$\\sum_i e^{z_i}$$\n"),
+    ]
+    return json.loads(nbformat.writes(new_notebook(cells=cells, metadata={"language_info": {"name": "python"}})))
+
+
+def write_project(folder: Path) -> Path:
+    (folder / "notebooks").mkdir(parents=True)
+    (folder / "_quarto.yml").write_text(yaml.safe_dump(CONFIG), encoding="utf-8")
+    (folder / "index.qmd").write_text(INDEX, encoding="utf-8")
+    (folder / "404.qmd").write_text(MISSING, encoding="utf-8")
+    (folder / "notebooks" / "two.ipynb").write_text(json.dumps(lesson()), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_project(tmp_path_factory.mktemp("staged") / "project")
+
+
+@pytest.fixture(scope="module")
+def raw(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site as smalldocs makes it."""
+    copy = tmp_path_factory.mktemp("raw") / "project"
+    shutil.copytree(project, copy)
+    text = (copy / "notebooks" / "two.ipynb").read_text(encoding="utf-8")
+    # Where this address starts is a defect of its own, tested below.
+    (copy / "notebooks" / "two.ipynb").write_text(text.replace("href: two", "href: notebooks/two"), encoding="utf-8")
+    return smalldocs.site.build(copy, quiet=True).out
+
+
+@pytest.fixture(scope="module")
+def mended(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site as `preview.render` makes it."""
+    site = tmp_path_factory.mktemp("mended") / "_site"
+    preview.render(project, site)
+    return site
+
+
+def page(site: Path, name: str) -> BeautifulSoup:
+    return BeautifulSoup((site / name).read_text(encoding="utf-8"), "html.parser")
+
+
+def cell(site: Path, number: int):
+    return page(site, "notebooks/two.html").find(id=f"cell-{number}")
+
+
+def test_a_cells_classes_reach_it(raw: Path, mended: Path) -> None:
+    assert "code-alone" not in cell(raw, 1)["class"], "defect"
+    assert cell(mended, 1)["class"] == ["cell", "code-alone", "quiet"]
+
+
+def test_annotations_become_marks_and_notes(raw: Path, mended: Path) -> None:
+    assert "# <1>" in cell(raw, 2).get_text(), "defect"
+
+    annotated = cell(mended, 2)
+    code = annotated.select_one("code.sourceCode").get_text()
+    assert code == "def first():\n    return one\n\nsecond = 2  # why\nthird = 3"
+    assert [mark["data-target-annotation"] for mark in annotated.select("span.code-annotation-anchor")] == ["1", "2"]
+    assert [mark["aria-label"] for mark in annotated.select("span.code-annotation-anchor")] == ["Note 1", "Note 2"]
+
+    notes = annotated.select_one("dl.code-annotation-container-grid")
+    assert [term.get_text() for term in notes.select("dt")] == ["1", "2"]
+    assert notes.select("dd")[0].em.get_text() == "first"
+    assert [span["data-code-lines"] for span in notes.select("dd > span")] == ["2", "4,5"]
+    assert notes.find_next_sibling(class_="cell-output"), (
+        "the notes stand between the code and its output, as in Quarto"
+    )
+    assert annotated.find_next_sibling().get_text() == "And on we go."
+
+
+def test_a_cell_with_marks_and_no_list_keeps_what_follows() -> None:
+    code = '<pre><code class="sourceCode">x <span class="co"># &lt;1&gt;</span></code></pre>'
+    soup = BeautifulSoup(f'<div class="cell">{code}</div><p>t</p>', "html.parser")
+    preview.mend_annotations(soup)
+    assert soup.p.get_text() == "t"
+    assert not soup.dl
+    assert "<1>" not in soup.get_text()
+
+
+def test_every_figure_has_an_alternative(raw: Path, mended: Path) -> None:
+    assert [bool(cell(raw, n).img.get("alt")) for n in (4, 5, 6)] == [False, True, False], "defect"
+    assert [cell(mended, n).img["alt"] for n in (4, 5, 6)] == ["A caption", "Two bars", preview.UNDESCRIBED]
+
+
+def test_outputs_are_what_a_terminal_would_show(raw: Path, mended: Path) -> None:
+    before = cell(raw, 7)
+    assert len(before.select(".cell-output-stdout")) == 2, "defect: the pieces of one stream are apart"
+    assert "  0%" in before.select_one(".cell-output-stderr").get_text(), "defect: overwritten progress is shown"
+    assert "\x1b" in before.get_text(), "defect: colour codes in a value"
+
+    after = cell(mended, 7)
+    assert [part.get_text().strip() for part in after.select(".cell-output pre")] == [
+        "one\ntwo",
+        "100%|####| 3/3",
+        "red",
+        "E: e",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain\n", "plain\n"),
+        ("a\r\nb\n", "a\nb\n"),
+        ("10%\r100%\n", "100%\n"),
+        ("12345\rab\n", "ab345\n"),
+        ("loading\r       \rdone\n", "done\n"),
+        ("\x1b[1;31mx\x1b[0m \x1b]8;;https://e.org\x1b\\link\x1b]8;;\x1b\\", "x link"),
+    ],
+)
+def test_plain(text: str, shown: str) -> None:
+    assert preview.plain(text) == shown
+
+
+def test_maths_is_native_and_comes_from_no_other_host(raw: Path, mended: Path) -> None:
+    before = page(raw, "notebooks/two.html")
+    assert before.select("script[src^='https://']"), "defect: KaTeX from a CDN"
+    assert not before.select("math"), "defect"
+
+    after = page(mended, "notebooks/two.html")
+    assert [formula["display"] for formula in after.select("math")] == ["inline", "block"]
+    assert "\\frac" not in after.get_text()
+    assert not after.select("[src^='http'], link[href^='http']")
+
+
+@pytest.mark.parametrize("tex", [r"\left(", "x^", r"\nosuchcommand x"])
+def test_a_formula_that_cannot_be_read_is_named(tex: str) -> None:
+    soup = BeautifulSoup(rf'<span class="math inline">\({tex}\)</span>', "html.parser")
+    with pytest.raises(BuildError, match="formula"):
+        preview.mend_maths(soup)
+
+
+def test_an_icon_stands_alone(raw: Path, mended: Path) -> None:
+    def feed(site: Path):
+        return page(site, "index.html").select_one("a[aria-label='Feed']")
+
+    assert feed(raw).get_text(strip=True) == "index.xml", "defect: the address shows"
+    assert feed(mended).get_text(strip=True) == ""
+    assert feed(mended).i
+
+
+def test_a_lesson_to_come_is_text_in_the_sidebar(raw: Path, mended: Path) -> None:
+    assert page(raw, "notebooks/two.html").select_one("#quarto-sidebar a[href='']"), "defect: a link to nowhere"
+    first, second = page(mended, "notebooks/two.html").select("#quarto-sidebar li.sidebar-item")
+    assert first.get_text(strip=True) == "One"
+    assert not first.a
+    assert second.a["aria-current"] == "page"
+
+
+def test_the_sidebar_is_only_on_its_own_pages(raw: Path, mended: Path) -> None:
+    assert page(raw, "index.html").find(id="quarto-sidebar"), "defect"
+    home = page(mended, "index.html")
+    assert not home.select("#quarto-sidebar, .quarto-secondary-nav")
+    assert "nav-sidebar" not in home.body["class"]
+    assert page(mended, "notebooks/two.html").find(id="quarto-sidebar")
+
+
+def test_the_notebook_can_be_downloaded(project: Path, raw: Path, mended: Path) -> None:
+    assert not (raw / "notebooks" / "two.ipynb").exists(), "defect: a page's source is no resource"
+    assert page(raw, "notebooks/two.html").select_one(".quarto-other-links a")["href"] == "two.html?download", "defect"
+
+    link = page(mended, "notebooks/two.html").select_one(".quarto-other-links a")
+    assert link["href"] == "two.ipynb?download"
+    source, copy = project / "notebooks" / "two.ipynb", mended / "notebooks" / "two.ipynb"
+    assert copy.read_bytes() == source.read_bytes()
+
+
+def test_footnotes_are_numbers_and_an_appendix(raw: Path, mended: Path) -> None:
+    assert page(raw, "index.html").select_one("sup.footnote-ref").get_text() == "[1]", "defect"
+    home = page(mended, "index.html")
+    assert home.select_one("a.footnote-ref[role=doc-noteref] > sup").get_text() == "1"
+    assert home.select_one("#quarto-appendix section.footnotes > h2").get_text() == "Footnotes"
+
+
+def test_code_in_a_subtitle(raw: Path, mended: Path) -> None:
+    assert "`code`" in page(raw, "notebooks/two.html").select_one("p.subtitle").get_text(), "defect"
+    for name, place in (("notebooks/two.html", "p.subtitle"), ("index.html", ".listing-subtitle")):
+        subtitle = page(mended, name).select_one(place)
+        assert subtitle.code.get_text() == "code"
+        assert subtitle.get_text() == "With code & more"
+
+
+def test_the_404_page_works_at_any_depth(raw: Path, mended: Path) -> None:
+    assert page(raw, "404.html").select_one("link[rel=stylesheet]")["href"].startswith("site_libs/"), "defect"
+    for element in page(mended, "404.html").select("link[href], script[src], a[href]"):
+        address = element.get("href", element.get("src"))
+        assert address.startswith(("/course/", "#")) or address == "", address
+
+
+def test_only_known_keys_reach_smalldocs(project: Path, raw: Path) -> None:
+    assert smalldocs.site.load(raw.parent).warnings, "defect: Quarto's own keys are warned of"
+    config = preview.mend_config(CONFIG)
+    assert "execute" not in config
+    assert set(config["format"]["html"]) == {"theme"}
+    assert "execute" in CONFIG, "the mend works on a copy"
+
+
+def test_a_render_is_quiet_and_reads_only(project: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.read_bytes() for path in sorted(project.rglob("*")) if path.is_file()}
+    preview.render(project, tmp_path / "_site")
+    assert {path: path.read_bytes() for path in sorted(project.rglob("*")) if path.is_file()} == before
+    assert capfd.readouterr() == ("", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["_site"]
+
+
+def test_two_renders_are_equal(project: Path, mended: Path, tmp_path: Path) -> None:
+    preview.render(project, tmp_path / "_site")
+    for path in mended.rglob("*.html"):
+        assert (tmp_path / "_site" / path.relative_to(mended)).read_bytes() == path.read_bytes()
+
+
+def broken(project: Path, tmp_path: Path, name: str, content: str | None) -> Path:
+    copy = tmp_path / "broken"
+    shutil.copytree(project, copy)
+    if content is None:
+        (copy / name).unlink()
+    else:
+        (copy / name).write_text(content, encoding="utf-8")
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("_quarto.yml", None, "has no _quarto.yml"),
+        ("_quarto.yml", "a: [", "not valid YAML"),
+        ("_quarto.yml", "- a", "keys and values"),
+        ("_quarto.yml", "project: {type: manuscript}", "can't be rendered"),
+        ("notebooks/two.ipynb", "{", "two.ipynb is not a notebook"),
+        ("notebooks/two.ipynb", '{"cells": []}', "two.ipynb is not a notebook"),
+        ("notebooks/two.ipynb", "", "two.ipynb is not a notebook"),
+        ("index.qmd", "---\ntitle: Home\n---\n[a lesson](notebooks/three.ipynb)\n", "lead nowhere"),
+        ("index.qmd", "---\ntitle: [\n---\n", "can't be rendered"),
+    ],
+)
+def test_what_is_wrong_is_said_and_the_old_site_stays(
+    project: Path, tmp_path: Path, name: str, content: str | None, says: str
+) -> None:
+    site = tmp_path / "_site"
+    site.mkdir()
+    (site / "index.html").write_text("the old one", encoding="utf-8")
+    with pytest.raises(BuildError, match=says):
+        preview.render(broken(project, tmp_path, name, content), site)
+    assert [path.name for path in site.iterdir()] == ["index.html"]
+    assert {path.name for path in tmp_path.iterdir()} == {"_site", "broken"}
+
+
+def test_a_folder_that_is_no_site_is_not_replaced(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("precious", encoding="utf-8")
+    with pytest.raises(BuildError, match="not a rendered site"):
+        preview.render(project, tmp_path)
+    assert (tmp_path / "thesis.txt").exists()
+
+
+def test_a_new_render_replaces_the_old(project: Path, tmp_path: Path) -> None:
+    site = tmp_path / "_site"
+    preview.render(project, site)
+    (site / "stale.html").write_text("", encoding="utf-8")
+    preview.render(project, site)
+    assert not (site / "stale.html").exists()
+
+
+def test_the_server_serves_the_site_and_its_404(mended: Path, tmp_path: Path) -> None:
+    with preview.server(mended, 0) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        base = f"http://127.0.0.1:{running.server_port}"
+        with urllib.request.urlopen(f"{base}/notebooks/two.html") as answer:
+            assert b"Two" in answer.read()
+        with pytest.raises(urllib.error.HTTPError) as missing:
+            urllib.request.urlopen(f"{base}/no/such/page.html")
+        assert missing.value.code == 404
+        assert b"Not here" in missing.value.read()
+        with pytest.raises(BuildError, match="Port"):
+            preview.server(mended, running.server_port)
+        running.shutdown()
+    with pytest.raises(BuildError, match="make site"):
+        preview.server(tmp_path, 0)
