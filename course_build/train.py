@@ -1,0 +1,474 @@
+"""`python -m course_build train NAME`: train one of the adapters that the embedded models are made of.
+
+An adapter is what fine-tuning adds to the pretrained encoder: LoRA matrices (E. Hu and others, "LoRA: Low-Rank
+Adaptation of Large Language Models", ICLR 2022) in every attention and feed-forward layer, and a new head. About 1.6 MB
+in half precision, against the 90 MB of the whole model, which `python -m course_build models` then merges it into.
+
+The tweets' adapter goes on from the reviews' one, which has seen four times as many texts: train that one first.
+
+The texts and splits are those of `course_utils.reviews`. Epochs are compared by their loss on the validation split; the
+test split is read once, at the end, through the very files that are shipped. A run needs no GPU; on two cores it takes
+about half an hour. Its state is saved after every epoch, so a run that was stopped goes on with `--resume`, and ends
+with the same adapter, bit for bit, as one that wasn't.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import platform
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from statistics import NormalDist
+
+import numpy as np
+
+from course_build import minilm
+from course_build.errors import BuildError
+from course_build.models import ADAPTERS, SOURCE
+from course_build.paths import BUILD
+from course_utils import reviews
+from course_utils.models import catalogue, find_problem, models_folder
+
+EVERYTHING = ("movie", "amazon", "tweets")
+LORA_NAME = re.compile(r".+\.transformer\.(?P<layer>layer\.\d+)\.(?P<module>.+)\.(?P<matrix>lora_[AB]\.weight)")
+BERT_NAMES = {distilbert: bert for bert, distilbert in minilm.DISTILBERT_NAMES.items()}
+MAX_TOKENS = 128
+"""Longer texts are cut here in training, where all but a handful are shorter. The trained model reads 512."""
+
+VADER_NEUTRAL = 0.05
+"""VADER's authors call a compound score neutral when it is nearer to zero than this."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what a training run makes.
+
+    Attributes:
+        model: Hub id of the model in the catalogue whose stand-in this trains: its architecture and labels.
+        load: function of `course_utils.reviews` that returns the labelled rows of a split; they measure the model.
+        boundaries: the mean ratings between one class and the next, in the order of the labels.
+        blur: standard deviation, in rating units, of what `soft_targets` takes a mean rating to be uncertain by.
+        schedule: for each epoch, the sources whose train split it runs through.
+        target_modules: names of the linear layers that get LoRA matrices.
+        head: names of the new layers, which are trained and saved whole.
+        start: name of the adapter whose LoRA matrices training goes on from; without one, from a product of zero.
+        rank: rank of the LoRA matrices; their product is scaled by `alpha / rank`.
+        learning_rate: its peak, after `warm_up` (a share of all steps); then it falls in a straight line to zero.
+        seed: of the head's first weights, the LoRA matrices, the order of the texts and dropout.
+    """
+
+    model: str
+    load: Callable
+    boundaries: tuple[float, ...]
+    blur: float
+    schedule: tuple[tuple[str, ...], ...]
+    target_modules: tuple[str, ...]
+    head: tuple[str, ...]
+    start: str | None = None
+    rank: int = 16
+    alpha: int = 32
+    learning_rate: float = 5e-4
+    warm_up: float = 0.06
+    weight_decay: float = 0.01
+    batch_size: int = 32
+    seed: int = 0
+
+
+RECIPES = {
+    "distilbert-minilm-reviews": Recipe(
+        model="distilbert-base-uncased-finetuned-sst-2-english",
+        load=reviews.load_labelled,
+        boundaries=(0.0,),
+        blur=0.6,
+        schedule=(EVERYTHING,) * 3,
+        target_modules=("q_lin", "k_lin", "v_lin", "out_lin", "lin1", "lin2"),
+        head=("pre_classifier", "classifier"),
+    ),
+    "bert-minilm-tweets": Recipe(
+        model="finiteautomata/bertweet-base-sentiment-analysis",
+        load=reviews.load_tweets,
+        boundaries=(-reviews.THRESHOLD, reviews.THRESHOLD),
+        blur=0.4,
+        schedule=(("tweets",),) * 5,
+        target_modules=("query", "key", "value", "dense"),
+        head=("classifier",),
+        start="distilbert-minilm-reviews",
+        learning_rate=3e-4,
+    ),
+}
+"""Adapter name to how it is trained. An adapter has the name of its model's folder."""
+
+
+def soft_targets(ratings: np.ndarray, boundaries: tuple[float, ...], blur: float) -> np.ndarray:
+    """Return how probable each class is for texts with these mean ratings: shape (texts, classes), rows sum to 1.
+
+    A mean of 20 ratings is itself uncertain: other people would have rated otherwise, and the text may have fallen on
+    the other side of a boundary. So the class is taken to be that of the mean rating plus Gaussian noise of standard
+    deviation `blur`. A text far from every boundary gets its class with certainty, one on a boundary half of each.
+    """
+    noise = NormalDist(0, blur)
+    below = np.array([[0.0, *(noise.cdf(boundary - rating) for boundary in boundaries), 1.0] for rating in ratings])
+    return np.diff(below, axis=1).astype(np.float32)
+
+
+def batches(lengths: np.ndarray, size: int, seed: int, window: int = 32) -> list[np.ndarray]:
+    """Return a random order of texts as batches of positions, each of texts of about the same length.
+
+    The texts are shuffled, then sorted by length within windows of so many batches, and the batches are shuffled: less
+    padding, at little cost in randomness.
+    """
+    generator = np.random.default_rng(seed)
+    order = generator.permutation(len(lengths))
+    found = []
+    for start in range(0, len(order), size * window):
+        group = order[start : start + size * window]
+        group = group[np.argsort(lengths[group], kind="stable")]
+        found += [group[i : i + size] for i in range(0, len(group), size)]
+    return [found[i] for i in generator.permutation(len(found))]
+
+
+def learning_rate(step: int, steps: int, recipe: Recipe) -> float:
+    """Return the learning rate of a step, counted from 0: a straight line up, and one down to zero."""
+    warm = max(1, round(recipe.warm_up * steps))
+    return recipe.learning_rate * min((step + 1) / warm, (steps - step) / max(1, steps - warm))
+
+
+def scores(predicted: np.ndarray, expected: np.ndarray, classes: int) -> dict[str, float]:
+    """Return accuracy, macro F1 (the mean of the classes' F1) and size for two arrays of class numbers."""
+    f1 = []
+    for label in range(classes):
+        hits = np.sum((predicted == label) & (expected == label))
+        f1.append(2 * hits / max(1, np.sum(predicted == label) + np.sum(expected == label)))
+    return {
+        "accuracy": round(float(np.mean(predicted == expected)), 4),
+        "macro_f1": round(float(np.mean(f1)), 4),
+        "size": len(expected),
+    }
+
+
+class Run:
+    """One training run: the model, its texts, and what has become of them so far.
+
+    Args:
+        recipe: how to train.
+        pretrained: folder of the pretrained `BertModel`, as `course_build.minilm` reads it.
+        folder: where the base checkpoint and the state are kept; made if need be.
+        adapters: folder of the adapters, where the one to start from lies.
+        limit: read only so many texts of each split and source, to try things out.
+        report: called with every line of progress.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        pretrained: Path,
+        folder: Path,
+        *,
+        adapters: Path = ADAPTERS,
+        limit: int | None = None,
+        report: Callable[[str], None] = print,
+    ) -> None:
+        """Write the base checkpoint, wrap it in LoRA and read the texts."""
+        import torch
+        from peft import LoraConfig, get_peft_model
+        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+        self.recipe, self.folder, self.limit, self.report = recipe, folder, limit, report
+        model = catalogue()[recipe.model]
+        self.labels = model.labels
+        self.base = folder / "base"
+        write_base(model.architecture, pretrained, self.base, model.labels, recipe.seed)
+        self.tokenizer = AutoTokenizer.from_pretrained(self.base)
+        torch.manual_seed(recipe.seed)
+        self.model = get_peft_model(
+            AutoModelForSequenceClassification.from_pretrained(self.base),
+            LoraConfig(
+                task_type="SEQ_CLS",
+                r=recipe.rank,
+                lora_alpha=recipe.alpha,
+                target_modules=list(recipe.target_modules),
+                modules_to_save=list(recipe.head),
+            ),
+        )
+        if recipe.start:
+            go_on_from(self.model, adapters / recipe.start)
+        trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        self.optimizer = torch.optim.AdamW(trained, weight_decay=recipe.weight_decay)
+        self.data = {sources: self._read("train", sources) for sources in dict.fromkeys(recipe.schedule)}
+        self.validation = self._read("validation", recipe.schedule[-1])
+        self.history: list[dict] = []
+        self.best: dict | None = None
+
+    def _read(self, split: str, sources: tuple[str, ...]) -> tuple[list[list[int]], np.ndarray]:
+        """Return the token ids of a split and their soft targets."""
+        table = reviews.load(split, sources)
+        if self.limit:
+            table = table.groupby("source", sort=False).head(self.limit)
+        ids = self.tokenizer(table["text"].tolist(), truncation=True, max_length=MAX_TOKENS)["input_ids"]
+        return ids, soft_targets(table["rating"].to_numpy(), self.recipe.boundaries, self.recipe.blur)
+
+    @property
+    def state_file(self) -> Path:
+        """Where the state is after every epoch."""
+        return self.folder / "state.pt"
+
+    def fingerprint(self) -> str:
+        """Return what a saved state must have in common with this run to go on from it."""
+        return json.dumps([describe(self.recipe), self.limit], sort_keys=True)
+
+    def save(self) -> None:
+        """Write the state atomically: an interruption leaves the last one."""
+        import torch
+
+        state = {
+            "fingerprint": self.fingerprint(),
+            "trained": trained_weights(self.model),
+            "optimizer": self.optimizer.state_dict(),
+            "history": self.history,
+            "best": self.best,
+        }
+        partial = self.state_file.with_suffix(".part")
+        torch.save(state, partial)
+        partial.replace(self.state_file)
+
+    def restore(self) -> None:
+        """Go on from the saved state; raise `BuildError` when there is none, or it is of another run."""
+        import torch
+        from peft import set_peft_model_state_dict
+
+        if not self.state_file.is_file():
+            raise BuildError(f"there is nothing to resume in {self.folder}; leave out --resume")
+        state = torch.load(self.state_file, weights_only=True)
+        if state["fingerprint"] != self.fingerprint():
+            raise BuildError("the recipe has changed since that run was stopped; leave out --resume to start anew")
+        set_peft_model_state_dict(self.model, state["trained"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.history, self.best = state["history"], state["best"]
+
+    def train(self) -> None:
+        """Run the epochs that are left, saving the state after each."""
+        import torch
+        from torch.nn.functional import cross_entropy
+
+        recipe = self.recipe
+        plan = [
+            batches(np.array([len(ids) for ids in self.data[sources][0]]), recipe.batch_size, recipe.seed + epoch)
+            for epoch, sources in enumerate(recipe.schedule)
+        ]
+        steps = sum(map(len, plan))
+        for epoch in range(len(self.history), len(plan)):
+            # By epoch, so that a resumed run draws the same dropout as one that was never stopped.
+            torch.manual_seed(recipe.seed * 1000 + epoch)
+            self.model.train()
+            ids, targets = self.data[recipe.schedule[epoch]]
+            done, total, before = 0, 0.0, sum(map(len, plan[:epoch]))
+            for number, rows in enumerate(plan[epoch]):
+                for group in self.optimizer.param_groups:
+                    group["lr"] = learning_rate(before + number, steps, recipe)
+                logits = self.model(**self._batch(ids, rows)).logits
+                loss = cross_entropy(logits, torch.from_numpy(targets[rows]))
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+                self.optimizer.step()
+                self.optimizer.zero_grad()
+                done, total = done + len(rows), total + loss.item() * len(rows)
+                if (number + 1) % 50 == 0 or number + 1 == len(plan[epoch]):
+                    self.report(
+                        f"epoch {epoch + 1}/{len(plan)}, batch {number + 1}/{len(plan[epoch])}: loss {total / done:.4f}"
+                    )
+            self._close_epoch(total / done)
+
+    def _close_epoch(self, loss: float) -> None:
+        """Measure the epoch on the validation split, keep its weights if it is the best so far, save the state."""
+        epoch = {"loss": round(loss, 5), "validation_loss": round(self.validation_loss(), 5)}
+        self.history.append(epoch)
+        if self.best is None or epoch["validation_loss"] < self.best["validation_loss"]:
+            self.best = {
+                "epoch": len(self.history),
+                "validation_loss": epoch["validation_loss"],
+                "trained": trained_weights(self.model),
+            }
+        self.save()
+        self.report(f"epoch {len(self.history)}: validation loss {epoch['validation_loss']:.4f}")
+
+    def _batch(self, ids: list[list[int]], rows: np.ndarray) -> dict:
+        """Return the padded tensors of these texts, of shape (texts, longest)."""
+        return dict(self.tokenizer.pad({"input_ids": [ids[row] for row in rows]}, return_tensors="pt"))
+
+    def validation_loss(self) -> float:
+        """Return the mean cross-entropy with the soft targets of the validation split."""
+        import torch
+        from torch.nn.functional import cross_entropy
+
+        ids, targets = self.validation
+        logits = torch.from_numpy(predict(self.model, self._batch, ids))
+        return cross_entropy(logits, torch.from_numpy(targets)).item()
+
+
+def write_base(architecture: str, pretrained: Path, target: Path, labels: tuple[str, ...], seed: int) -> None:
+    """Write the checkpoint that training starts from: the pretrained encoder under an untrained head."""
+    writers = {
+        "DistilBertForSequenceClassification": minilm.write_distilbert,
+        "BertForSequenceClassification": minilm.write_bert,
+    }
+    writers[architecture](pretrained, target, list(labels), seed)
+
+
+def predict(model, collate: Callable, ids: list[list[int]], size: int = 64) -> np.ndarray:
+    """Return the logits of tokenized texts, of shape (texts, classes), in their order."""
+    import torch
+
+    model.eval()
+    logits = np.zeros((len(ids), model.config.num_labels), dtype=np.float32)
+    order = np.argsort([len(text) for text in ids], kind="stable")
+    with torch.inference_mode():
+        for start in range(0, len(order), size):
+            rows = order[start : start + size]
+            logits[rows] = model(**collate(ids, rows)).logits.numpy()
+    return logits
+
+
+def go_on_from(model, adapter: Path) -> None:
+    """Give a BERT the LoRA matrices of an adapter of DistilBERT, whose layers are the same under other names.
+
+    Raises `BuildError` when the adapter isn't there.
+    """
+    from peft import set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    if not (adapter / "adapter_model.safetensors").is_file():
+        raise BuildError(f"this adapter goes on from {adapter.name}, which isn't there: train that one first")
+    weights = trained_weights(model)
+    for name, tensor in load_file(adapter / "adapter_model.safetensors").items():
+        found = LORA_NAME.fullmatch(name)
+        if found:
+            layer = f"base_model.model.bert.encoder.{found['layer']}"
+            weights[f"{layer}.{BERT_NAMES[found['module']]}.{found['matrix']}"] = tensor.float()
+    set_peft_model_state_dict(model, weights)
+
+
+def trained_weights(model) -> dict:
+    """Return a copy of what training changes, under the names that peft saves it by."""
+    from peft import get_peft_model_state_dict
+
+    return {name: tensor.detach().clone() for name, tensor in get_peft_model_state_dict(model).items()}
+
+
+def describe(recipe: Recipe) -> dict:
+    """Return the recipe as plain JSON values."""
+    fields = dataclasses.asdict(recipe)
+    return json.loads(json.dumps({**fields, "load": recipe.load.__name__}))
+
+
+def adapter_config(model) -> dict:
+    """Return peft's configuration of the adapter, without what peft notes of this machine."""
+    config = model.peft_config["default"].to_dict()
+    config |= {"base_model_name_or_path": None, "inference_mode": True}
+    return {key: sorted(value) if isinstance(value, set) else value for key, value in sorted(config.items())}
+
+
+def measure(run: Run, adapter: Path, split: str) -> dict[str, dict]:
+    """Return the scores on a split of the adapter as it is shipped, of the commonest label and of VADER's rules."""
+    from transformers import AutoModelForSequenceClassification
+    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+
+    labels = run.labels
+    table = run.recipe.load(split)
+    if run.limit:
+        table = table.groupby("source", sort=False).head(run.limit)
+    expected = table["label"].map(labels.index).to_numpy()
+    with tempfile.TemporaryDirectory() as folder:
+        merged = Path(folder)
+        for file in run.base.iterdir():
+            (merged / file.name).write_bytes(file.read_bytes())
+        minilm.merge_adapter(merged, adapter)
+        model = AutoModelForSequenceClassification.from_pretrained(merged)
+    ids = run.tokenizer(table["text"].tolist(), truncation=True)["input_ids"]
+    predicted = predict(model, run._batch, ids).argmax(axis=1)
+    rules = SentimentIntensityAnalyzer()
+    compound = np.array([rules.polarity_scores(text)["compound"] for text in table["text"]])
+    # Where there is no neutral class, VADER's zero has to count as something: positive, which is the commoner.
+    edges = [0.0] if len(labels) == 2 else [np.nextafter(-VADER_NEUTRAL, 0), VADER_NEUTRAL]
+    commonest = np.bincount(run.recipe.load("train")["label"].map(labels.index)).argmax()
+    return {
+        split: scores(predicted, expected, len(labels)),
+        "vader": scores(np.digitize(compound, edges), expected, len(labels)),
+        "majority": scores(np.full_like(expected, commonest), expected, len(labels)),
+    }
+
+
+def write_adapter(run: Run, target: Path) -> dict:
+    """Write the best epoch's adapter and its results into `target`, and return the results.
+
+    Weights are saved in half precision, and the figures are those of the saved weights.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    target.mkdir(parents=True, exist_ok=True)
+    weights = {name: tensor.to(torch.float16).contiguous() for name, tensor in sorted(run.best["trained"].items())}
+    save_file(weights, target / "adapter_model.safetensors", metadata={"format": "pt"})
+    write_json(target / "adapter_config.json", adapter_config(run.model))
+    results = {
+        "validation": measure(run, target, "validation")["validation"],
+        **measure(run, target, "test"),
+        "best_epoch": run.best["epoch"],
+        "history": run.history,
+        "train_examples": {"+".join(sources): len(ids) for sources, (ids, _) in run.data.items()},
+        "recipe": describe(run.recipe),
+        "versions": {
+            "python": platform.python_version(),
+            **{package: version(package) for package in ("torch", "transformers", "peft", "vaderSentiment")},
+        },
+    }
+    write_json(target / "results.json", results)
+    return results
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Write JSON with the same bytes on every system."""
+    path.write_bytes((json.dumps(content, indent=2) + "\n").encode())
+
+
+def find_pretrained() -> Path:
+    """Return the folder of the pretrained weights that set-up keeps; raise `BuildError` when it isn't complete."""
+    sources = {model.source.name: model.source for model in catalogue().values()}
+    source = sources["all-minilm-l6-v2"]
+    folder = models_folder() / SOURCE / f"{source.package}-{source.version}"
+    problem = find_problem(folder, source.files)
+    if problem:
+        raise BuildError(f"the pretrained weights aren't ready: {problem}; run `python -m course_build models` first")
+    return folder
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("name", metavar="NAME", help=f"the adapter: {' or '.join(RECIPES)}")
+    parser.add_argument("--output", type=Path, help="folder to write the adapter into (default: the course's own)")
+    parser.add_argument("--force", action="store_true", help="replace an adapter that is there")
+    parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
+    parser.add_argument("--pretrained", type=Path, help="folder of all-MiniLM-L6-v2 (default: what set-up fetched)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train an adapter and write it; return the exit status."""
+    if arguments.name not in RECIPES:
+        raise BuildError(f"no adapter is named {arguments.name!r}; there are {', '.join(RECIPES)}")
+    target = arguments.output or ADAPTERS / arguments.name
+    if (target / "adapter_model.safetensors").exists() and not arguments.force:
+        raise BuildError(f"{target} holds an adapter; add --force to replace it, or --output FOLDER to write elsewhere")
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    session = Run(RECIPES[arguments.name], arguments.pretrained or find_pretrained(), BUILD / "train" / arguments.name)
+    if arguments.resume:
+        session.restore()
+    session.train()
+    results = write_adapter(session, target)
+    for key in ("validation", "test", "vader", "majority"):
+        print(f"{key:10} accuracy {results[key]['accuracy']:.1%}, macro F1 {results[key]['macro_f1']:.1%}")
+    print(f"wrote {target}; now run `python -m course_build models --update-manifest`")
+    return 0
