@@ -221,4 +221,8 @@ def _download(model: Model) -> str:
         raise CheckpointError(
             f"The download of {at} broke off ({type(error).__name__}: {error}). Try again: it goes on where it stopped."
         ) from error
+    weights = [*folder.glob("*.safetensors"), *folder.glob("pytorch_model.bin")]
+    if not weights or not (folder / "config.json").is_file():
+        # Offline, older versions of huggingface_hub answer with the folder of a download that was cut off.
+        raise CheckpointError(f"Only a part of {at} is in this machine's cache. Go online and try again.")
     return str(folder)

@@ -131,8 +131,12 @@ def test_a_renamed_model_is_found_under_its_former_name(run: Callable[..., str],
 
 def test_a_download_that_is_cut_off_goes_on_where_it_stopped(run: Callable[..., str], embedded: Path) -> None:
     with serve(embedded, cut_after=CUT) as hub:
-        assert same_files(run(hub, CHECKPOINT, HUB_ID), embedded)
+        answer = run(hub, CHECKPOINT, HUB_ID)
+        if "broke off" in answer:  # version 0 of huggingface_hub leaves it to us to try again
+            assert "Try again" in answer
+            answer = run(hub, CHECKPOINT, HUB_ID)
         first, second = hub.downloads("model.safetensors")
+    assert same_files(answer, embedded)
     assert first is None
     assert 0 < int(second.removeprefix("bytes=").removesuffix("-")) <= CUT
 
@@ -142,12 +146,15 @@ def test_a_half_download_is_never_taken_for_a_model(
 ) -> None:
     with serve(embedded, cut_after=CUT) as hub:
         process = start(hub, CHECKPOINT, HUB_ID)
-        while "resume" not in process.stderr.readline():  # it noticed the break, and waits a second before it goes on
-            assert process.poll() is None
-        process.kill()
+        for line in process.stderr:
+            if "resume" in line:  # it noticed the break, and waits a second before it goes on
+                process.kill()
         process.communicate()
-        assert "isn't in this machine's cache" in run(hub, CHECKPOINT, HUB_ID, HF_HUB_OFFLINE="1")
+        assert process.returncode != 0
+        assert "this machine's cache" in run(hub, CHECKPOINT, HUB_ID, HF_HUB_OFFLINE="1")
         assert same_files(run(hub, CHECKPOINT, HUB_ID), embedded)
+        config = hub.downloads("config.json")
+    assert config == [None]  # what arrived whole isn't asked for again
 
 
 def test_an_unknown_model_revision_and_an_empty_cache_are_said_plainly(run: Callable[..., str], tmp_path: Path) -> None:
