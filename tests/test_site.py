@@ -1,0 +1,361 @@
+"""The rendered site, used in a real browser as a reader would use it, with the network watched."""
+
+import json
+import re
+import shutil
+import threading
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import unquote, urljoin, urlsplit
+
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+
+from course_build import preview
+from course_build.paths import ROOT
+from course_build.stage import stage
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DESKTOP = {"width": 1280, "height": 900}
+PHONE = {"width": 390, "height": 844}
+SMALL_PHONE = {"width": 320, "height": 640}  # what WCAG asks to reflow at
+LESSON = "notebooks/03_huggingface_nlp.html"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, rendered by the preview from the checkout as it is."""
+    folder = tmp_path_factory.mktemp("site")
+    output = folder / "_site"
+    preview.render(stage(folder / "staged"), output)
+    return output
+
+
+@pytest.fixture(scope="module")
+def base(site: Path) -> Iterator[str]:
+    """The address that the site is served at."""
+    with preview.server(site, 0) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["playwright.Browser"]:
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip(f"no browser on the PATH: looked for {', '.join(BROWSERS)}")
+    with playwright.sync_playwright() as engine:
+        running = engine.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser: "playwright.Browser") -> Iterator["playwright.Page"]:
+    """A page of a fresh browser in light mode."""
+    context = browser.new_context(viewport=DESKTOP, color_scheme="light")
+    yield context.new_page()
+    context.close()
+
+
+def names(site: Path) -> list[str]:
+    return sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html"))
+
+
+def soup(site: Path, name: str) -> BeautifulSoup:
+    return BeautifulSoup((site / name).read_text(encoding="utf-8"), "html.parser")
+
+
+def ground(page: "playwright.Page") -> str:
+    return page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+
+# ---------------------------------------------------------------------------------------------------- in the browser
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE, SMALL_PHONE], ids=["desktop", "phone", "small phone"])
+def test_every_page_is_private_sound_and_fits(
+    site: Path, base: str, browser: "playwright.Browser", scheme: str, size: dict[str, int]
+) -> None:
+    context = browser.new_context(viewport=size, color_scheme=scheme)
+    page = context.new_page()
+    troubles: list[str] = []
+
+    def watch(request: "playwright.Request") -> None:
+        if not request.url.startswith((base, "data:")):
+            troubles.append(f"asks another host: {request.url}")
+
+    def answered(response: "playwright.Response") -> None:
+        if response.status >= 400:
+            troubles.append(f"{response.status}: {response.url}")
+
+    page.on("request", watch)
+    page.on("response", answered)
+    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    for name in names(site):
+        page.goto(f"{base}/{name}", wait_until="networkidle")
+        wide = page.evaluate(
+            """() => [...document.querySelectorAll('body *')]
+                .filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('pre, math, .sidebar'))
+                .map(e => e.tagName + '.' + e.className)"""
+        )
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            troubles.append(f"{name} scrolls sideways: {wide[:5]}")
+    context.close()
+    assert troubles == []
+
+
+def test_the_first_scheme_is_the_browsers(base: str, browser: "playwright.Browser") -> None:
+    grounds = []
+    for scheme in ("light", "dark"):
+        context = browser.new_context(color_scheme=scheme)
+        page = context.new_page()
+        page.goto(f"{base}/{LESSON}")
+        grounds.append(ground(page))
+        context.close()
+    assert grounds[0] != grounds[1]
+
+
+def test_the_toggle_works_and_is_remembered(base: str, page: "playwright.Page") -> None:
+    page.goto(f"{base}/{LESSON}")
+    light = ground(page)
+    page.locator(".quarto-color-scheme-toggle").first.click()
+    dark = ground(page)
+    assert dark != light
+    page.reload()
+    assert ground(page) == dark
+    page.goto(f"{base}/about.html")
+    assert ground(page) == dark
+    page.locator(".quarto-color-scheme-toggle").first.click()
+    assert ground(page) == light
+
+
+def test_search_finds_a_phrase_in_the_lesson(base: str, page: "playwright.Page") -> None:
+    page.goto(f"{base}/index.html", wait_until="networkidle")
+    page.locator("#quarto-search input").fill("softmax")
+    result = page.locator(f"#quarto-search a[href*='{LESSON}']").first
+    result.wait_for(state="visible")
+    result.click()
+    page.wait_for_url(f"**/{LESSON}*")
+    assert "softmax" in page.locator("main").inner_text()
+
+
+def test_the_notebook_downloads_as_it_is(base: str, site: Path, page: "playwright.Page") -> None:
+    page.goto(f"{base}/{LESSON}")
+    with page.expect_download() as expected:
+        page.get_by_role("link", name="Download this notebook").click()
+    assert expected.value.suggested_filename == "03_huggingface_nlp.ipynb"
+    downloaded = Path(expected.value.path()).read_text(encoding="utf-8")
+    assert json.loads(downloaded) == json.loads((site / LESSON).with_suffix(".ipynb").read_text(encoding="utf-8"))
+
+
+def test_copied_code_holds_no_marks(base: str, page: "playwright.Page") -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"{base}/{LESSON}")
+    cell = page.locator(".cell:has(.code-annotation-anchor)").first
+    shown = cell.locator("code.sourceCode").text_content()
+    cell.hover()
+    cell.locator(".code-copy-button").click()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.strip() == shown.strip()
+    assert "<1>" not in copied
+
+
+def test_the_keyboard_reaches_the_content_first(base: str, page: "playwright.Page") -> None:
+    page.goto(f"{base}/{LESSON}")
+    page.keyboard.press("Tab")
+    skip = page.locator(".skip-link")
+    assert skip.evaluate("link => link === document.activeElement")
+    assert skip.bounding_box()["y"] >= 0, "it shows when it has the focus"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('main') !== null")
+
+
+def test_the_lessons_open_on_a_phone(base: str, browser: "playwright.Browser") -> None:
+    context = browser.new_context(viewport=PHONE)
+    page = context.new_page()
+    page.goto(f"{base}/{LESSON}")
+    entry = page.locator("#quarto-sidebar a.active")
+    page.locator(".quarto-btn-toggle").click()
+    playwright.expect(entry).to_be_in_viewport()
+    page.keyboard.press("Escape")
+    context.close()
+
+
+def test_a_folded_callout_opens(base: str, page: "playwright.Page") -> None:
+    page.goto(f"{base}/{LESSON}")
+    folded = page.locator(".callout-header.collapsed")
+    if folded.count() == 0:
+        pytest.skip("the lesson has no folded callout yet")
+    body = page.locator(folded.first.get_attribute("data-bs-target"))
+    assert not body.is_visible()
+    folded.first.click()
+    playwright.expect(body).to_be_visible()
+
+
+def test_a_missing_page_has_its_look_at_any_depth(base: str, page: "playwright.Page") -> None:
+    answer = page.goto(f"{base}/no/such/page.html", wait_until="networkidle")
+    assert answer.status == 404
+    assert "not here" in page.locator("h1").inner_text()
+    assert page.evaluate("getComputedStyle(document.querySelector('h1')).fontFamily").startswith('"Bricolage')
+
+
+# --------------------------------------------------------------------------------------------------------- the files
+
+
+def test_every_link_and_anchor_lands(site: Path) -> None:
+    pages = {name: soup(site, name) for name in names(site)}
+    lost = []
+    for name, page in pages.items():
+        for element in page.select("[href], [src]"):
+            address = element.get("href", element.get("src"))
+            parts = urlsplit(urljoin(f"http://site/{name}", address))
+            if parts.netloc != "site" or address == "":
+                continue
+            target = unquote(parts.path).lstrip("/") or "index.html"
+            # A category is not a place: the script of the listing reads it.
+            place = "" if parts.fragment.startswith("category=") else unquote(parts.fragment)
+            if not (site / target).is_file():
+                lost.append(f"{name}: {address}")
+            elif place and target in pages and not pages[target].find(id=place):
+                lost.append(f"{name}: {address} (no such place)")
+    assert lost == []
+
+
+def test_every_picture_is_described(site: Path) -> None:
+    for name in names(site):
+        for picture in soup(site, name).select("img"):
+            decoration = "navbar-logo" in picture.get("class", [])
+            assert picture.get("alt") == "" if decoration else picture["alt"].strip(), f"{name}: {picture}"
+
+
+def test_nothing_of_the_source_shows_raw(site: Path) -> None:
+    for name in names(site):
+        main = soup(site, name).main
+        for code in main.select("code"):
+            assert not re.search(r"#\s*<\d+>", code.get_text()), name
+        prose = main.get_text()
+        for raw in (":::", "{.callout", "#| ", "$$", "\\frac", "\x1b["):
+            assert raw not in prose, f"{name} shows {raw}"
+
+
+def test_each_page_has_one_title_and_a_language(site: Path) -> None:
+    for name in names(site):
+        page = soup(site, name)
+        assert len(page.select("h1")) == 1, name
+        assert page.html["lang"] == "en"
+        assert page.title.get_text().strip()
+
+
+def test_home_lists_every_lesson_with_what_a_reader_asks(site: Path) -> None:
+    home = soup(site, "index.html")
+    cards = home.select(".quarto-grid-item")
+    lessons = [name for name in names(site) if name.startswith("notebooks/")]
+    assert [link["href"] for link in home.select("a.quarto-grid-link")] == lessons
+    for card in cards:
+        for part in (
+            "img[alt]",
+            ".listing-title",
+            ".listing-description",
+            ".listing-category",
+            ".listing-reading-time",
+        ):
+            assert card.select_one(part), part
+
+
+def test_lessons_lead_on_to_each_other(site: Path) -> None:
+    lessons = [name for name in names(site) if name.startswith("notebooks/")]
+    for name, after in pairwise(lessons):
+        assert soup(site, name).select_one(".nav-page-next a")["href"] == Path(after).name
+        assert soup(site, after).select_one(".nav-page-previous a")["href"] == Path(name).name
+
+
+def test_a_lesson_that_is_not_there_is_not_linked(site: Path) -> None:
+    entries = soup(site, LESSON).select("#quarto-sidebar li.sidebar-item")
+    assert len(entries) == 9
+    there = {Path(name).stem[:2] for name in names(site) if name.startswith("notebooks/")}
+    for number, entry in enumerate(entries, 1):
+        assert bool(entry.a) == (f"{number:02}" in there), entry.get_text()
+    for number, step in enumerate(soup(site, "index.html").select(".arc > ol > li"), 1):
+        assert bool(step.a) == bool(step.select_one(".ready")) == (f"{number:02}" in there), step.get_text()
+
+
+def test_the_feed_is_valid(site: Path) -> None:
+    channel = ElementTree.parse(site / "index.xml").getroot().find("channel")
+    assert channel.findtext("title")
+    assert channel.findtext("description")
+    address = yaml.safe_load((ROOT / "_quarto.yml").read_text(encoding="utf-8"))["website"]["site-url"]
+    items = channel.findall("item")
+    assert items
+    for item in items:
+        link = item.findtext("link")
+        assert link.startswith(address)
+        assert (site / link.removeprefix(address).lstrip("/")).is_file()
+        assert item.findtext("title")
+        assert item.findtext("pubDate")
+
+
+# --------------------------------------------------------------------------------------------------------- the theme
+
+TEXT_ON = [
+    *((text, ground) for text in ("ink", "muted", "link", "link-hover") for ground in ("page", "raised", "sunken")),
+    *((f"code-{part}", "sunken") for part in ("text", "keyword", "string", "comment", "number", "function", "builtin")),
+    ("inline-code", "sunken"),
+    ("on-button", "button"),
+    ("on-hero", "hero"),
+    ("link", "soft"),
+    ("page", "link"),
+]
+MARKS_ON = [(tone, "raised") for tone in ("note", "tip", "important", "warning", "caution", "error", "mark")]
+
+
+def properties(scheme: str) -> dict[str, str]:
+    """Read the colours of one scheme from the style sheet."""
+    css = (ROOT / "styles.css").read_text(encoding="utf-8")
+    light = re.search(r":root \{\s+color-scheme: light;(.*?)\n\}", css, re.DOTALL)[1]
+    dark = re.search(r"body\.quarto-dark \{\s+color-scheme: dark;(.*?)\n\}", css, re.DOTALL)[1]
+    return dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", light + (dark if scheme == "dark" else "")))
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours, as WCAG 2 defines it."""
+
+    def luminance(colour: str) -> float:
+        channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        return sum(part * weight for part, weight in zip(linear, (0.2126, 0.7152, 0.0722), strict=True))
+
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_contrast_is_wcags() -> None:
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_colours_are_readable(scheme: str) -> None:
+    colours = properties(scheme)
+    weak = {pair: round(contrast(*map(colours.__getitem__, pair)), 2) for pair in TEXT_ON}
+    assert {pair: ratio for pair, ratio in weak.items() if ratio < 4.5} == {}
+    marks = {pair: round(contrast(*map(colours.__getitem__, pair)), 2) for pair in MARKS_ON}
+    assert {pair: ratio for pair, ratio in marks.items() if ratio < 3} == {}
