@@ -94,7 +94,7 @@ RECIPES = {
         load=reviews.load_tweets,
         boundaries=(-reviews.THRESHOLD, reviews.THRESHOLD),
         blur=0.4,
-        schedule=(("tweets",),) * 5,
+        schedule=(("tweets",),) * 2,
         target_modules=("query", "key", "value", "dense"),
         head=("classifier",),
         start="distilbert-minilm-reviews",
@@ -365,10 +365,11 @@ def describe(recipe: Recipe) -> dict:
     return json.loads(json.dumps({**fields, "load": recipe.load.__name__}))
 
 
-def adapter_config(model) -> dict:
+def adapter_config(model, head: tuple[str, ...]) -> dict:
     """Return peft's configuration of the adapter, without what peft notes of this machine."""
     config = model.peft_config["default"].to_dict()
-    config |= {"base_model_name_or_path": None, "inference_mode": True}
+    # peft adds to the head's layers those that other classifiers have.
+    config |= {"base_model_name_or_path": None, "inference_mode": True, "modules_to_save": list(head)}
     return {key: sorted(value) if isinstance(value, set) else value for key, value in sorted(config.items())}
 
 
@@ -413,7 +414,7 @@ def write_adapter(run: Run, target: Path) -> dict:
     target.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.to(torch.float16).contiguous() for name, tensor in sorted(run.best["trained"].items())}
     save_file(weights, target / "adapter_model.safetensors", metadata={"format": "pt"})
-    write_json(target / "adapter_config.json", adapter_config(run.model))
+    write_json(target / "adapter_config.json", adapter_config(run.model, run.recipe.head))
     results = {
         "validation": measure(run, target, "validation")["validation"],
         **measure(run, target, "test"),
