@@ -65,17 +65,19 @@ models.prepare(manifest=Path(manifest), adapters=Path(adapters), force=force == 
 PREPARE_KILLED = (
     """
 import os, signal, sys
-moment, folder, seen = int(sys.argv[4]), sys.argv[5], 0
+moment, folder, seen = int(sys.argv[4]), sys.argv[5], []
 def watch(event, arguments):
-    global seen
-    if event in ("open", "os.mkdir", "os.remove", "os.rename", "os.rmdir") and str(arguments[0]).startswith(folder):
-        seen += 1
-        if seen == moment:
+    # Deleting a tree names its files relative to their folder, so of these events every one is seen.
+    if event in ("os.mkdir", "os.remove", "os.rename", "os.rmdir") or (
+        event == "open" and str(arguments[0]).startswith(folder)
+    ):
+        seen.append(event)
+        if len(seen) == moment:
             os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 sys.addaudithook(watch)
 """
     + PREPARE
-    + "print(seen)\n"
+    + "print(*seen)\n"
 )
 
 
@@ -302,7 +304,7 @@ def test_a_damaged_source_is_fetched_again(world: World, damage) -> None:
 
 @pytest.mark.parametrize("state", ["fresh", "force"])
 def test_a_killed_preparation_leaves_whole_models_or_none(world: World, state: str) -> None:
-    """Kill it when it touches the models' folder for the n-th time, for n over the whole run."""
+    """Kill it just before something it does to the disk: every renaming, the first, middle and last of other kinds."""
 
     def kill(moment: int) -> tuple[int, str]:
         if state == "fresh":  # nothing there but what was fetched, for pip would take most of the time
@@ -314,12 +316,16 @@ def test_a_killed_preparation_leaves_whole_models_or_none(world: World, state: s
 
     code, output = kill(0)
     assert code == 0, output
-    moments = int(output.splitlines()[-1])
-    assert moments > 20
-    for moment in np.linspace(2, moments, 7, dtype=int):
+    events = output.splitlines()[-1].split()
+    moments = set()
+    for kind in set(events):
+        of_kind = [number for number, event in enumerate(events, start=1) if event == kind]
+        moments |= set(of_kind if kind == "os.rename" else [of_kind[0], of_kind[len(of_kind) // 2], of_kind[-1]])
+    assert len(moments) > 8
+    for moment in sorted(moments):
         code, output = kill(moment)
         assert code == -signal.SIGKILL if os.name == "posix" else code != 0, output
-        assert all(problem.startswith("there is no folder") for problem in world.problems().values())
+        assert all(problem.startswith("there is no folder") for problem in world.problems().values()), moment
         world.prepare()
         assert_ready(world)
 
