@@ -255,6 +255,7 @@ def mend_icons(page: BeautifulSoup) -> None:
         text = link.select_one(".menu-text")
         if text:
             text.decompose()
+            link.i["aria-label"] = link["aria-label"]
             link.parent["class"] = [*link.parent.get("class", []), "compact"]
 
 

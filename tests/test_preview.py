@@ -236,7 +236,7 @@ def test_an_icon_stands_alone(raw: Path, mended: Path) -> None:
 
     assert feed(raw).get_text(strip=True) == "index.xml", "defect: the address shows"
     assert feed(mended).get_text(strip=True) == ""
-    assert feed(mended).i
+    assert feed(mended).i["aria-label"] == "Feed"
 
 
 def test_a_lesson_to_come_is_text_in_the_sidebar(raw: Path, mended: Path) -> None:

@@ -189,6 +189,27 @@ def test_the_keyboard_reaches_the_content_first(base: str, page: "playwright.Pag
     assert page.evaluate("document.activeElement.closest('main') !== null")
 
 
+def test_what_scrolls_can_be_reached_by_key(base: str, browser: "playwright.Browser") -> None:
+    context = browser.new_context(viewport=PHONE)
+    page = context.new_page()
+    page.goto(f"{base}/{LESSON}", wait_until="networkidle")
+    boxes = page.evaluate(
+        """() => [...document.querySelectorAll('main pre')].filter(e => e.offsetParent)
+            .map(e => [e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight + 1, e.tabIndex >= 0])"""
+    )
+    assert [True, True] in boxes
+    assert [True, False] not in boxes
+    assert [False, True] not in boxes, "what does not scroll is no stop on the way"
+    context.close()
+
+
+def test_the_parts_of_a_page_have_names(base: str, page: "playwright.Page") -> None:
+    page.goto(f"{base}/{LESSON}", wait_until="networkidle")
+    for role, name in (("navigation", "Site"), ("navigation", "Lessons"), ("navigation", "On this page")):
+        playwright.expect(page.get_by_role(role, name=name, exact=True)).to_have_count(1)
+    playwright.expect(page.get_by_role("main")).to_have_count(1)
+
+
 def test_the_lessons_open_on_a_phone(base: str, browser: "playwright.Browser") -> None:
     context = browser.new_context(viewport=PHONE)
     page = context.new_page()
