@@ -264,8 +264,7 @@ def test_every_link_and_anchor_lands(site: Path) -> None:
 def test_every_picture_is_described(site: Path) -> None:
     for name in names(site):
         for picture in soup(site, name).select("img"):
-            decoration = "navbar-logo" in picture.get("class", [])
-            assert picture.get("alt") == "" if decoration else picture["alt"].strip(), f"{name}: {picture}"
+            assert picture.get("alt", "").strip(), f"{name}: {picture}"
 
 
 def test_nothing_of_the_source_shows_raw(site: Path) -> None:
