@@ -16,7 +16,7 @@ import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
-from tokenizers import BertWordPieceTokenizer
+from tokenizers import BertWordPieceTokenizer, Tokenizer
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
@@ -247,6 +247,8 @@ def test_a_bert_that_distilbert_cannot_hold_is_refused(source: Path, tmp_path: P
 
 
 def test_the_tokenizer_neither_pads_nor_cuts_at_the_source_s_length(distilbert: Path) -> None:
+    saved = Tokenizer.from_file(str(distilbert / "tokenizer.json"))
+    assert (saved.padding, saved.truncation) == (None, None)
     tokenizer = AutoTokenizer.from_pretrained(distilbert)
     assert type(tokenizer).__name__.startswith("DistilBertTokenizer")
     assert tokenizer.model_max_length == 16
