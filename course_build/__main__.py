@@ -25,6 +25,7 @@ COMMANDS = {
     "lab": "open the lessons in JupyterLab",
     "clean": "delete what was built; the environment and the models stay",
     "train": "train the adapters that the embedded models are made of",
+    "exercises": "write the stubs of the exercises from their solutions",
     "reviews": "make the file of labelled reviews again from its source",
     "lock": "resolve the dependencies again and write requirements.lock",
 }

@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
         "lint": lambda: subprocess.run([*PYTHON, "ruff", "check", "."], cwd=ROOT),
         "format": lambda: subprocess.run([*PYTHON, "ruff", "format", "--check", "."], cwd=ROOT),
         "notebooks": lambda: offline.run(nbval_command(str(NOTEBOOKS)), cwd=ROOT),
-        "tests": lambda: subprocess.run([*PYTHON, "pytest", "-q"], cwd=ROOT),
+        "tests": lambda: subprocess.run([*PYTHON, "pytest", "-q", "-n", "auto", "--dist", "loadfile"], cwd=ROOT),
     }
     failed = []
     for name, step in steps.items():

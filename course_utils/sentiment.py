@@ -36,7 +36,10 @@ class SentimentPipeline:
             raise TypeError(f"model_name is a folder or a name on the Hub, not a {type(model_name).__name__}")
         if not isinstance(batch_size, int) or batch_size < 1:
             raise ValueError(f"batch_size is a whole number from 1 up, not {batch_size!r}")
-        self.config = AutoConfig.from_pretrained(model_name)
+        try:
+            self.config = AutoConfig.from_pretrained(model_name)
+        except OSError as error:
+            raise OSError(f"There is no checkpoint {str(model_name)!r} that could be loaded here: {error}") from error
         self.tokenizer = AutoTokenizer.from_pretrained(model_name)
         self.model = AutoModelForSequenceClassification.from_pretrained(model_name, config=self.config).eval()
         self.batch_size = batch_size

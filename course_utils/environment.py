@@ -1,0 +1,190 @@
+"""`check_environment`: what this machine has of what the course needs, and the command that mends what it lacks."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+DISTRIBUTION = "llms-hands-on"
+PYTHON = ((3, 11), (3, 13))
+"""The oldest and the newest Python that the course is tested with."""
+
+IMPORT_NAMES = {"llms-hands-on": "course_utils"}
+"""Where a package is imported by another name than it is installed by."""
+
+GIB = 2**30
+MEMORY_GIB = 4
+DISK_GIB = 2
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report.
+
+    `problem` is None if all is well; else it says what is wrong, and `mend` is the command, or the step, that mends it.
+    """
+
+    name: str
+    wanted: str
+    found: str
+    problem: str | None = None
+    mend: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `check_environment` found. As the last line of a cell it shows itself as a table."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every need is met."""
+        return not self.problems
+
+    @property
+    def problems(self) -> tuple[Finding, ...]:
+        """The findings that need mending."""
+        return tuple(finding for finding in self.findings if finding.problem)
+
+    @property
+    def verdict(self) -> str:
+        """The one sentence that sums it up."""
+        if self.ok:
+            return "All is well: you can begin."
+        return f"{len(self.problems)} to mend: {', '.join(finding.name for finding in self.problems)}."
+
+    def __repr__(self) -> str:
+        """Show a table as plain text, and below it each problem with what mends it."""
+        width = max(len(finding.name) for finding in self.findings)
+        wanted = max(len(finding.wanted) for finding in self.findings)
+        lines = [
+            f"{'✘' if f.problem else '✔'} {f.name:{width}}  {f.wanted:{wanted}}  {f.found}".rstrip()
+            for f in self.findings
+        ]
+        lines += ["", self.verdict]
+        for finding in self.problems:
+            lines += [f"  {finding.name}: {finding.problem}", f"    {finding.mend}"]
+        return "\n".join(lines)
+
+
+def check_environment() -> Report:
+    """Compare this machine with what the course needs: Python, every package, memory, disk, models.
+
+    Never raises: what can't be found out is a finding, too.
+    """
+    checks = [_check_python, *(_package_check(requirement) for requirement in _requirements())]
+    checks += [_check_threads, _check_memory, _check_accelerator, _check_disk, _check_models]
+    return Report(tuple(_safely(check) for check in checks))
+
+
+def _safely(check) -> Finding:
+    try:
+        return check()
+    except Exception as error:
+        name = getattr(check, "__name__", "check").removeprefix("_check_")
+        return Finding(name, "", "unknown", f"could not be found out ({type(error).__name__}: {error})", _install())
+
+
+def _requirements() -> list:
+    """The course's own dependencies, as its installed metadata states them."""
+    from packaging.requirements import Requirement
+
+    try:
+        lines = importlib.metadata.requires(DISTRIBUTION) or []
+    except importlib.metadata.PackageNotFoundError:
+        return [Requirement(DISTRIBUTION)]
+    requirements = [Requirement(line) for line in lines]
+    return [r for r in requirements if r.marker is None or r.marker.evaluate({"extra": ""})]
+
+
+def _python_command() -> str:
+    """What a terminal calls this interpreter, once the environment is active."""
+    return "py" if os.name == "nt" and not os.environ.get("VIRTUAL_ENV") else "python"
+
+
+def _install(requirement: object = None) -> str:
+    if requirement is None or getattr(requirement, "name", "") == DISTRIBUTION:
+        return f"{_python_command()} -m pip install -r requirements.lock -e ."
+    return f'{_python_command()} -m pip install "{requirement}"'
+
+
+def _check_python() -> Finding:
+    version = sys.version_info[:2]
+    wanted = f"{PYTHON[0][0]}.{PYTHON[0][1]} to {PYTHON[1][0]}.{PYTHON[1][1]}"
+    mend = "conda create -n llm-env python=3.12"
+    problem = "too old" if version < PYTHON[0] else "newer than what is tested" if version > PYTHON[1] else None
+    return Finding("python", wanted, platform.python_version(), problem, mend if problem else "")
+
+
+def _package_check(requirement):
+    def check() -> Finding:
+        name, wanted = requirement.name, str(requirement.specifier) or "any"
+        try:
+            found = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            return Finding(name, wanted, "nothing", "missing", _install(requirement))
+        if not requirement.specifier.contains(found, prereleases=True):
+            older = any(s.operator in {">=", ">", "=="} and not s.contains(found) for s in requirement.specifier)
+            return Finding(name, wanted, found, "too old" if older else "too new", _install(requirement))
+        try:
+            importlib.import_module(IMPORT_NAMES.get(name, name.replace("-", "_")))
+        except BaseException as error:  # a broken library can end with anything, even with SystemExit
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            reason = f"broken: importing it raises {type(error).__name__}: {error}"
+            repair = f'{_python_command()} -m pip install --force-reinstall --no-deps "{name}=={found}"'
+            return Finding(name, wanted, found, reason[:200], repair)
+        return Finding(name, wanted, found)
+
+    check.__name__ = f"_check_{requirement.name}"
+    return check
+
+
+def _check_threads() -> Finding:
+    import torch
+
+    return Finding("threads", "1 or more", str(torch.get_num_threads()))
+
+
+def _check_memory() -> Finding:
+    import psutil
+
+    total = psutil.virtual_memory().total / GIB
+    problem = "less than the larger lessons need" if total < MEMORY_GIB * 0.9 else None
+    mend = "close other programs, or use a machine with more memory"
+    return Finding("memory", f"{MEMORY_GIB} GiB", f"{total:.0f} GiB", problem, mend if problem else "")
+
+
+def _check_accelerator() -> Finding:
+    import torch
+
+    kinds = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    return Finding(
+        "accelerator", "none", next((kind for kind, there in kinds.items() if there), "none, the CPU will do")
+    )
+
+
+def _check_disk() -> Finding:
+    free = shutil.disk_usage(Path.home()).free / GIB
+    problem = "hardly room for models" if free < DISK_GIB else None
+    return Finding("free disk", f"{DISK_GIB} GiB", f"{free:.0f} GiB", problem, "free some space" if problem else "")
+
+
+def _check_models() -> Finding:
+    from course_utils import models
+
+    catalogue, folder = models.catalogue(), models.models_folder()
+    ready = [m for m in catalogue.values() if models.find_problem(folder / m.folder, m.files) is None]
+    found = f"{len(ready)} of {len(catalogue)} in {folder.name}/"
+    if models.models_from_hub():
+        return Finding("models", "from the Hub", "COURSE_MODELS=hub")
+    problem = None if len(ready) == len(catalogue) else "not all of them are prepared"
+    mend = models.PREPARE_COMMAND.replace("python", _python_command(), 1)
+    return Finding("models", f"{len(catalogue)}", found, problem, mend if problem else "")
