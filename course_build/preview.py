@@ -26,7 +26,7 @@ import yaml
 from bs4 import BeautifulSoup, Tag
 from latex2mathml.converter import convert
 from smalldocs.config import BuildError as SmalldocsBuildError
-from smalldocs.config import ConfigError
+from smalldocs.config import ConfigError, as_list, glob_match
 from smalldocs.markdown import split_front_matter
 from smalldocs.notebook import cell_options, source
 from smalldocs.site import Site, build
@@ -321,6 +321,15 @@ def read_notebook(path: Path) -> dict:
     return notebook
 
 
+def find_notebooks(project: Path) -> list[Path]:
+    """Every notebook that may become a page: both renderers skip folders whose names begin with a dot or underscore."""
+    return sorted(
+        path
+        for path in project.rglob("*.ipynb")
+        if not any(part.startswith((".", "_")) for part in path.relative_to(project).parts)
+    )
+
+
 def broken_links(site: Site) -> list[str]:
     """Return the links that lead nowhere. A file that the build itself makes, such as the feed, is not missing."""
     return [
@@ -349,11 +358,17 @@ def mend_page(text: str, path: str, notebook: dict | None, base: str) -> str:
 def render_project(project: Path) -> Path:
     """Render a private copy of a staged project in place; return the folder of the finished site."""
     config = read_config(project / "_quarto.yml")
-    notebooks = {path: read_notebook(path) for path in sorted(project.glob("notebooks/*.ipynb"))}
-    originals = {path: path.read_bytes() for path in notebooks}
+    notebooks = {path: read_notebook(path) for path in find_notebooks(project)}
+    resources = as_list((config.get("project") or {}).get("resources"))
+    originals = {
+        path: path.read_bytes()
+        for path in notebooks
+        if any(glob_match(path.relative_to(project).as_posix(), pattern) for pattern in resources)
+    }
     for path, notebook in notebooks.items():
         times = path.stat()
-        path.write_text(json.dumps(mend_notebook(notebook, path.parent.name)), encoding="utf-8")
+        folder = path.parent.relative_to(project).as_posix()
+        path.write_text(json.dumps(mend_notebook(notebook, folder)), encoding="utf-8")
         # The cards and the sitemap carry it.
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     (project / "_quarto.yml").write_text(yaml.safe_dump(mend_config(config), sort_keys=False), encoding="utf-8")

@@ -39,25 +39,29 @@ def render(staged: Path = STAGED, output: Path = SITE, renderer: str = "auto") -
     quarto = None if renderer == "preview" else find_quarto()
     if renderer == "quarto" and quarto is None:
         raise BuildError("Quarto was asked for and is not here. Get it from quarto.org, or use --renderer preview")
-    if quarto is None:
-        print("render: no Quarto; the preview renderer makes the site", flush=True)
-        preview.render(staged, output)
-    else:
-        print(f"render: {quarto} makes the site", flush=True)
-        _render_with_quarto(quarto, staged, output)
+    print(f"render: {quarto or 'no Quarto; the preview renderer'} makes the site", flush=True)
+    render_with(quarto, staged, output)
     print(f"render: open {output / 'index.html'}, or serve it: python -m course_build preview", flush=True)
 
 
-def find_quarto() -> str | None:
+def render_with(quarto: str | None, staged: Path, output: Path) -> None:
+    """Render with the Quarto that is given, else with the preview, and say nothing but warnings."""
+    if quarto is None:
+        preview.render(staged, output)
+    else:
+        _render_with_quarto(quarto, staged, output)
+
+
+def find_quarto(install: bool = True) -> str | None:
     """Where Quarto is: on the PATH, or in the environment, where one attempt to install it is made. None if nowhere.
 
-    The attempt is made once for each environment: its installer downloads the program from GitHub, which not every
-    network allows.
+    The attempt is made once for each environment, and only if `install`: its installer downloads the program from
+    GitHub, which not every network allows.
     """
     beside = environment.python().parent
     found = shutil.which("quarto") or shutil.which("quarto", path=str(beside))
     attempt = BUILD / "quarto-attempt.log"
-    if found or attempt.exists() or not environment.inside():
+    if found or not install or attempt.exists() or not environment.inside():
         return found
     print("render: trying to install Quarto (once)", flush=True)
     attempt.parent.mkdir(parents=True, exist_ok=True)
