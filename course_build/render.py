@@ -83,6 +83,8 @@ def _render_with_quarto(quarto: str, staged: Path, output: Path) -> None:
         raise BuildError(f"quarto render failed:\n{log[-3000:]}")
     for line in warnings:
         print(f"render: {line}", flush=True)
+    if not (staged / "_site").is_dir():
+        raise BuildError("Quarto made no folder _site: set output-dir to _site in _quarto.yml.")
     swap(staged / "_site", output)
 
 

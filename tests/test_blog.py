@@ -294,6 +294,7 @@ def test_the_notebook_shows_its_outputs_and_hides_one_cells_code(site: Path) -> 
     assert not hidden.select_one("code.sourceCode")
     assert "████████████ 3" in hidden.get_text()
     assert notebook.select_one(".callout-note")
+    assert not list(site.rglob("*.ipynb")), "a notebook is published only if the configuration names it a resource"
 
 
 def test_the_first_post_has_its_callout_code_and_formula(site: Path) -> None:

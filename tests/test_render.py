@@ -73,6 +73,18 @@ def test_a_quarto_that_fails_leaves_the_old_site(tmp_path, quarto):
     assert (output / "index.html").read_text() == "old"
 
 
+@posix
+def test_a_quarto_that_writes_elsewhere_leaves_the_old_site(tmp_path, quarto):
+    staged, output = tmp_path / "staged", tmp_path / "_site"
+    staged.mkdir()
+    output.mkdir()
+    (output / "index.html").write_text("old")
+    quarto('mkdir "$2/docs"')
+    with pytest.raises(BuildError, match="output-dir"):
+        render.render(staged, output)
+    assert (output / "index.html").read_text() == "old"
+
+
 def test_asking_for_a_quarto_that_is_not_there_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(render, "find_quarto", lambda: None)
     with pytest.raises(BuildError, match=r"--renderer preview"):
@@ -85,6 +97,8 @@ def test_the_attempt_to_install_quarto_is_made_once(tmp_path, monkeypatch):
     monkeypatch.setattr(render.shutil, "which", lambda *_, **__: None)
     monkeypatch.setattr(render.environment, "inside", lambda: True)
     monkeypatch.setattr(render.subprocess, "run", lambda command, **_: attempts.append(command))
+    assert render.find_quarto(install=False) is None
+    assert attempts == []
     assert render.find_quarto() is None
     assert render.find_quarto() is None
     assert len(attempts) == 1
