@@ -87,8 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Prepare or check the models; return 1 when a check finds one that isn't ready."""
     if arguments.check:
         return check(arguments.names)
-    # `site` hands its own arguments on, which have no such option.
-    prepare(arguments.names, force=arguments.force, update_manifest=getattr(arguments, "update_manifest", False))
+    prepare(arguments.names, force=arguments.force, update_manifest=arguments.update_manifest)
     return 0
 
 

@@ -8,9 +8,9 @@ from course_build import models, render
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The same choice of renderer as `render`."""
     render.add_arguments(parser)
-    parser.set_defaults(names=[], force=False, check=False)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Prepare the models, execute the notebooks, render the site (the environment is there: this runs in it)."""
-    return models.run(arguments) or render.run(arguments)
+    models.prepare()
+    return render.run(arguments)
