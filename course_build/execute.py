@@ -80,7 +80,7 @@ def execute(site: Path = STAGED, names: list[str] | None = None, *, force: bool 
             store = EXECUTED / f"{path.stem}.json"
             outputs = None if force else _stored(store, key)
             if outputs is None:
-                print(f"execute: {path.stem} is running", flush=True)
+                print(f"execute: {path.stem} is new or changed, and will be run", flush=True)
                 jobs[pool.submit(_execute_one, path)] = (path, store, key)
             else:
                 print(f"execute: {path.stem} is unchanged, its last run is reused", flush=True)

@@ -75,3 +75,54 @@ def plot_scores(texts: Sequence[str], results: Sequence[dict], title: str = "", 
         axes.invert_yaxis()
         axes.tick_params(axis="y", length=0)
     return axes
+
+
+def plot_memory(sizes: dict[str, int], bits: dict[str, int], limit: float | None = None, title: str = "") -> Axes:
+    """Draw how much memory the parameters of models take, at several precisions, on a logarithmic scale.
+
+    Args:
+        sizes: the number of parameters of each model, by its name.
+        bits: how many bits a parameter takes, by the name of the precision.
+        limit: a memory in bytes to draw a line at, or None.
+        title: the figure's title.
+
+    Returns:
+        The axes. The unit of their x axis is the byte.
+
+    Raises:
+        ValueError: there is nothing to draw, or a number is not above 0.
+    """
+    import matplotlib.pyplot as plt
+    from matplotlib.ticker import FuncFormatter
+
+    if not sizes or not bits or min([*sizes.values(), *bits.values()]) <= 0:
+        raise ValueError("plot_memory needs models and precisions, with numbers above 0")
+    shades = plt.get_cmap("viridis")
+    with plt.rc_context(STYLE):
+        _figure, axes = plt.subplots(figsize=(7.0, 0.9 + 0.95 * len(sizes)), layout="constrained")
+        height = 0.8 / len(bits)
+        for row, (precision, width) in enumerate(bits.items()):
+            places = [place + (row - (len(bits) - 1) / 2) * height for place in range(len(sizes))]
+            memory = [parameters * width / 8 for parameters in sizes.values()]
+            colour = shades(0.15 + 0.6 * row / max(1, len(bits) - 1))
+            axes.barh(places, memory, height=height * 0.92, color=colour, label=precision)
+            for place, amount in zip(places, memory, strict=True):
+                axes.text(amount * 1.08, place, f"{precision}  {format_bytes(amount)}", va="center", fontsize=9)
+        axes.set(yticks=range(len(sizes)), yticklabels=list(sizes), xscale="log", title=title)
+        axes.set_xlim(right=max(sizes.values()) * max(bits.values()) / 8 * 12)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda amount, _: format_bytes(amount)))
+        axes.invert_yaxis()
+        axes.tick_params(axis="y", length=0)
+        if limit:
+            axes.axvline(limit, color=INK, linestyle="--", linewidth=1)
+            axes.text(limit * 1.06, -0.52, format_bytes(limit), va="bottom", fontsize=9)
+    return axes
+
+
+def format_bytes(amount: float) -> str:
+    """Write a number of bytes with the unit that suits it: 90,852,872 is 91 MB (a MB is 1,000,000 bytes)."""
+    units = ["B", "kB", "MB", "GB", "TB"]
+    while amount >= 999.5 and len(units) > 1:
+        amount /= 1000
+        units.pop(0)
+    return f"{amount:.2g} {units[0]}" if amount < 9.95 else f"{amount:.0f} {units[0]}"

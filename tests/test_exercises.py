@@ -1,15 +1,17 @@
 """Every exercise: its solution passes, its stub does not, and each wrong answer that people give gets its own hint."""
 
+import functools
+import importlib
 import inspect
 
 import nbformat
 import pytest
-from conftest import LESSONS
+from conftest import LESSONS, NOTEBOOKS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_build.exercises import exercises, make_stub
-from course_utils.exercises import Feedback, WrongAnswerError, checker, lesson_03
+from course_utils.exercises import Feedback, WrongAnswerError, checker
 
 
 def answer(code: str, namespace: dict, *names: str) -> list:
@@ -18,11 +20,17 @@ def answer(code: str, namespace: dict, *names: str) -> list:
     return [namespace[name] for name in names]
 
 
-@pytest.fixture(scope="module")
-def in_lesson_3(lesson_3) -> dict:
-    """The names that lesson 3's exercises can use, made by the lesson's own cells."""
+@functools.cache
+def checks_module(lesson: str):
+    return importlib.import_module(f"course_utils.exercises.lesson_{lesson}")
+
+
+@functools.cache
+def names_of(lesson: str) -> dict:
+    """The names that a lesson's exercises can use, made by the lesson's own cells."""
+    (path,) = NOTEBOOKS.glob(f"{lesson}_*.ipynb")
     namespace = {}
-    for cell in lesson_3.cells:
+    for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type != "code" or "exercise" in cell.metadata:
             continue
         if cell.source.startswith(("#|", "%")) or any(part in cell.source for part in ("?", "check_", "quiz(")):
@@ -33,8 +41,99 @@ def in_lesson_3(lesson_3) -> dict:
 
 
 WRONG = {
-    # (check, what the answers are called): {name of the mistake: (code, words of its hint)}
-    ("check_verdict", ("verdict",)): {
+    ("01", "check_shape", ("product_shape",)): {
+        "turned round": ("product_shape = (2, 5)", "turned round"),
+        "the inner numbers": ("product_shape = (7, 7)", "in common"),
+        "entry by entry": ("product_shape = (35, 14)", "not multiplied"),
+        "how many numbers": ("product_shape = 10", "answer with a pair"),
+        "the first one's own": ("product_shape = (5, 7)", "first tensor's own"),
+        "three dimensions": ("product_shape = [5, 7, 2]", "added up"),
+    },
+    ("01", "check_megabytes", ("megabytes",)): {
+        "bits for bytes": ("def megabytes(parameters, bits):\n    return parameters * bits / 1e6", "megabits"),
+        "bytes": ("def megabytes(parameters, bits):\n    return parameters * bits / 8", "Those are bytes"),
+        "powers of two": ("def megabytes(parameters, bits):\n    return parameters * bits / 8 / 1024**2", "MiB"),
+        "gigabytes": ("def megabytes(parameters, bits):\n    return parameters * bits / 8e9", "gigabytes"),
+        "forgets the bits": ("def megabytes(parameters, bits):\n    return parameters / 8e6", "Where are the bits"),
+        "prints": ("def megabytes(parameters, bits):\n    print(parameters)", "returned None"),
+    },
+    ("01", "check_best_precision", ("best_precision",)): {
+        "the coarsest that fits": (
+            "def best_precision(parameters, memory):\n    for p in reversed(BITS):\n"
+            "        if memory_in_bytes(parameters, p) <= memory:\n            return p",
+            "coarsest up",
+        ),
+        "less than, not at most": (
+            "def best_precision(parameters, memory):\n    for p in BITS:\n"
+            "        if memory_in_bytes(parameters, p) < memory:\n            return p",
+            "with <=",
+        ),
+        "always an answer": (
+            "def best_precision(parameters, memory):\n    for p in BITS:\n"
+            "        if memory_in_bytes(parameters, p) <= memory:\n            return p\n    return 'int4'",
+            "return None",
+        ),
+        "bits for a name": (
+            "def best_precision(parameters, memory):\n    for p in BITS:\n"
+            "        if memory_in_bytes(parameters, p) <= memory:\n            return BITS[p]",
+            "name of the precision",
+        ),
+        "turned round": (
+            "def best_precision(parameters, memory):\n    for p in BITS:\n"
+            "        if memory_in_bytes(parameters, p) >= memory:\n            return p",
+            "do fit into",
+        ),
+    },
+    # (lesson, check, what the answers are called): {name of the mistake: (code, words of its hint)}
+    ("02", "check_title_type", ("title_type",)): {
+        "it looks like a text": ("title_type = 'str'", "takes what looks like a number"),
+        "a year is a date": ("title_type = 'date'", "A year alone"),
+        "a number with a point": ("title_type = 'float'", "decimal point"),
+        "the type itself": ("title_type = int", "in quotes"),
+    },
+    ("02", "check_read_front", ("read_front",)): {
+        "the block as text": ("def read_front(text):\n    return text.split('---', 2)[1]", "yaml.safe_load"),
+        "counts on front matter": (
+            "def read_front(text):\n    return yaml.safe_load(text.split('---', 2)[1])",
+            "raised IndexError",
+        ),
+        "any dashes will do": (
+            "def read_front(text):\n    parts = text.split('---', 2)\n"
+            "    return (yaml.safe_load(parts[1]) or {}) if len(parts) == 3 else {}",
+            "very beginning",
+        ),
+        "cuts at every place": (
+            "def read_front(text):\n    if not text.startswith('---'):\n        return {}\n"
+            "    return yaml.safe_load('---'.join(text.split('---')[1:-1])) or {}",
+            "raised",
+        ),
+        "an empty block is None": (
+            "def read_front(text):\n    if not text.startswith('---'):\n        return {}\n"
+            "    return yaml.safe_load(text.split('---', 2)[1])",
+            "reads an empty block as None",
+        ),
+    },
+    ("02", "check_callout", ("my_callout",)): {
+        "no colons": ("my_callout = '## Check your paths\\n\\nThey are yours only.'", "three colons"),
+        "another kind": (
+            "my_callout = '::: {.callout-tip}\\n## Check your paths\\n\\nThey are yours only.\\n:::'",
+            "asks for a warning",
+        ),
+        "forgets the dot": (
+            "my_callout = '::: {callout-warning}\\n## Check your paths\\n\\nThey are yours only.\\n:::'",
+            "a dot before it",
+        ),
+        "never closed": (
+            "my_callout = '::: {.callout-warning}\\n## Check your paths\\n\\nThey are yours only.'",
+            "ends with a line",
+        ),
+        "no space after the signs": (
+            "my_callout = '::: {.callout-warning}\\n##Check your path\\n\\nThey are yours only.\\n:::'",
+            "heading comes first",
+        ),
+        "heading alone": ("my_callout = '::: {.callout-warning}\\n## Check your paths\\n:::'", "sentence of your own"),
+    },
+    ("03", "check_verdict", ("verdict",)): {
         "forgets the threshold": (
             "def verdict(result, threshold=0.9):\n    return result['label'].lower()",
             "0.61 counts like one of 0.97",
@@ -68,7 +167,7 @@ WRONG = {
         "a misspelt key": ("def verdict(result, threshold=0.9):\n    return result['lable']", "KeyError"),
         "calls it": ("verdict = 'positive'", "without brackets"),
     },
-    ("check_tokens_seen", ("tokens_seen",)): {
+    ("03", "check_tokens_seen", ("tokens_seen",)): {
         "all the words": ("tokens_seen = 1000", "512 places"),
         "all the words and the special tokens": ("tokens_seen = 1002", "truncation=True"),
         "words instead of tokens": ("tokens_seen = 510", "special tokens take places"),
@@ -77,7 +176,7 @@ WRONG = {
         "a guess above": ("tokens_seen = 768", "sees fewer"),
         "a text": ("tokens_seen = '512'", "whole number"),
     },
-    ("check_all_scores", ("all_scores",)): {
+    ("03", "check_all_scores", ("all_scores",)): {
         "the winner only": (
             "def all_scores(text):\n    result = tweets_model(text)\n    return [(result['label'], result['score'])]",
             "Return all of them",
@@ -120,7 +219,7 @@ WRONG = {
             "wrong way round",
         ),
     },
-    ("check_count_padding", ("count_padding",)): {
+    ("03", "check_count_padding", ("count_padding",)): {
         "counts the real tokens": (
             "def count_padding(texts):\n    batch = tokenizer(texts, padding=True, return_tensors='pt')\n"
             "    return batch['attention_mask'].sum(dim=1).tolist()",
@@ -146,7 +245,7 @@ WRONG = {
             "off by 2",
         ),
     },
-    ("check_fooled", ("fooling_sentence", "what_i_mean")): {
+    ("03", "check_fooled", ("fooling_sentence", "what_i_mean")): {
         "the model is right": ("fooling_sentence, what_i_mean = 'I love this film', 'POSITIVE'", "gets that one right"),
         "a word is no sentence": ("fooling_sentence, what_i_mean = 'great', 'NEGATIVE'", "three words"),
         "an own label": ("fooling_sentence, what_i_mean = 'I love this film', 'ironic'", "POSITIVE"),
@@ -156,15 +255,15 @@ WRONG = {
 
 
 @pytest.mark.parametrize(
-    ("check", "names", "code", "words"),
+    ("lesson", "check", "names", "code", "words"),
     [
-        pytest.param(check, names, code, words, id=f"{check}: {mistake}")
-        for (check, names), mistakes in WRONG.items()
+        pytest.param(lesson, check, names, code, words, id=f"{check}: {mistake}")
+        for (lesson, check, names), mistakes in WRONG.items()
         for mistake, (code, words) in mistakes.items()
     ],
 )
-def test_a_wrong_answer_gets_its_hint(in_lesson_3, check, names, code, words):
-    feedback = getattr(lesson_03, check)(*answer(code, dict(in_lesson_3), *names))
+def test_a_wrong_answer_gets_its_hint(lesson, check, names, code, words):
+    feedback = getattr(checks_module(lesson), check)(*answer(code, dict(names_of(lesson)), *names))
     assert feedback.status == "wrong"
     assert words in feedback.message, feedback.message
 
@@ -188,10 +287,10 @@ EXERCISES = [
 
 
 @pytest.mark.parametrize(("path", "name", "solution"), EXERCISES)
-def test_the_solution_passes_and_the_stub_does_not(path, name, solution, in_lesson_3):
+def test_the_solution_passes_and_the_stub_does_not(path, name, solution):
     stub, check = checks_of(path)[name]
     for code, status in ((solution, "right"), (stub.source, "open")):
-        namespace = dict(in_lesson_3)
+        namespace = dict(names_of(path.name[:2]))
         exec(code, namespace)
         lines = check.source.rstrip().splitlines()
         exec("\n".join(lines[:-1]), namespace)
@@ -215,9 +314,11 @@ def test_a_lesson_has_three_to_six_exercises_each_with_a_hint(path):
     assert len(hints) == len(found)
 
 
-def test_every_check_has_at_least_three_named_wrong_answers():
-    checks = {name for name, member in inspect.getmembers(lesson_03) if name.startswith("check_") and callable(member)}
-    assert checks == {check for check, _ in WRONG}
+@pytest.mark.parametrize("lesson", [path.name[:2] for path in LESSONS])
+def test_every_check_has_at_least_three_named_wrong_answers(lesson):
+    members = inspect.getmembers(checks_module(lesson))
+    checks = {name for name, member in members if name.startswith("check_") and callable(member)}
+    assert checks == {check for of, check, _ in WRONG if of == lesson}
     assert all(len(mistakes) >= 3 for mistakes in WRONG.values())
 
 
@@ -229,13 +330,12 @@ ANYTHING = st.one_of(
 @settings(max_examples=60, deadline=None)
 @given(ANYTHING, ANYTHING)
 def test_a_check_never_raises_whatever_it_is_given(value, other):
-    for check, names in WRONG:
-        given_answers = [value, other][: len(names)]
-        feedback = getattr(lesson_03, check)(*given_answers)
+    for lesson, check, names in WRONG:
+        run = getattr(checks_module(lesson), check)
+        feedback = run(*[value, other][: len(names)])
         assert isinstance(feedback, Feedback)
         assert feedback.status != "right" or (check == "check_tokens_seen" and value == 512)
-        function_feedback = getattr(lesson_03, check)(*[lambda *_, **__: value][: len(names)])
-        assert function_feedback.status != "right"
+        assert run(*[lambda *_, **__: value][: len(names)]).status != "right"
 
 
 def test_feedback_names_the_learners_exception_and_a_check_of_its_own_never_raises():

@@ -16,6 +16,7 @@ from safetensors.numpy import load_file, save_file
 from course_build import check, offline
 from course_build.paths import ROOT
 from course_utils.models import catalogue, models_folder
+from course_utils.quiz import quiz
 
 MAGICS = ["#| classes: code-alone", "%load_ext autoreload", "%autoreload 2", "%matplotlib inline"]
 FLOAT = re.compile(r"(?<![\w.])-?\d+\.\d{4,}(?:e-?\d+)?")
@@ -52,6 +53,21 @@ def test_front_matter_says_what_the_course_needs(path):
     assert wanted | {"objectives", "prerequisites", "minutes", "lesson"} <= front.keys()
     assert (path.parent / front["image"]).is_file()
     assert path.name.startswith(f"{front['lesson']:02d}_")
+
+
+@lessons
+def test_each_objective_has_a_section_and_something_to_practise_it(path):
+    notebook = nbformat.read(path, as_version=4)
+    front = yaml.safe_load(notebook.cells[0].source.strip().strip("-"))
+    prose = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    headings = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
+    practice = {cell.metadata["exercise"] for cell in notebook.cells if "exercise" in cell.metadata}
+    practice |= {question.id for question in quiz(path.name[:2]).questions}
+    for objective in front["objectives"]:
+        assert objective["section"] in headings
+        assert objective["practice"] in practice
+    promised = prose[prose.index("At the end you can:") :].split("\n\n")[1]
+    assert promised.count("\n- ") + 1 == len(front["objectives"])
 
 
 @lessons

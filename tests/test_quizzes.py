@@ -1,5 +1,6 @@
 """Each quiz: its form, and its key, proven by running what the question asks about."""
 
+import inspect
 import re
 
 import pytest
@@ -74,13 +75,130 @@ def another_vocabularys_ids_are_read_as_other_words():
     assert "wonderful" not in own.decode(ids)
 
 
+@proves("01", "isolation", "Nothing")
+def installing_into_one_environment_leaves_another_alone(tmp_path):
+    import subprocess
+    import sys
+
+    places = []
+    for name in ("one", "two"):
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / name], check=True)
+        python = tmp_path / name / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+        code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+        places.append(subprocess.run([python, "-c", code], capture_output=True, text=True).stdout.strip())
+    assert len(set(places)) == 2
+    assert all(str(tmp_path) in place for place in places)
+
+
+@proves("01", "kernel", "remembers")
+def a_name_outlives_the_cell_that_made_it(capsys):
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell.instance()
+    shell.run_cell("x_of_the_quiz = 3")  # and then the cell is deleted: nothing is sent to the kernel
+    shell.run_cell("print(x_of_the_quiz)")
+    shell.reset()
+    assert "x_of_the_quiz" not in shell.user_ns
+    assert "3\n" in capsys.readouterr().out
+
+
+@proves("01", "dtype", "float32")
+def one_float_makes_a_float_tensor():
+    assert torch.tensor([1, 2.5]).dtype is torch.float32
+    assert torch.tensor([1, 2]).dtype is torch.int64
+
+
+@proves("01", "bf16", "250 MB")
+def half_the_bits_are_half_the_memory():
+    floats = torch.zeros(125_000_000 // 1000)
+    assert floats.numel() * floats.element_size() * 1000 == 500_000_000
+    assert floats.numel() * floats.to(torch.bfloat16).element_size() * 1000 == 250_000_000
+
+
+@proves("01", "file", "model.safetensors")
+def the_weights_are_nearly_all_of_a_checkpoint():
+    from pathlib import Path
+
+    files = Path(checkpoint("distilbert-base-uncased-finetuned-sst-2-english")).iterdir()
+    sizes = {path.name: path.stat().st_size for path in files}
+    assert sizes["model.safetensors"] > 0.95 * sum(sizes.values())
+
+
+@proves("02", "colon", "`title: BERT: a tour`")
+def only_the_bare_colon_is_an_error():
+    import yaml
+
+    (asked,) = [q for q in quiz("02").questions if q.id == "colon"]
+    for choice in asked.choices:
+        line = choice.text.strip("`")
+        if choice.right:
+            with pytest.raises(yaml.YAMLError):
+                yaml.safe_load(line)
+        else:
+            assert yaml.safe_load(line)["title"].startswith("BERT")
+
+
+def render_cell(tmp_path, source: str, output: str) -> BeautifulSoup:
+    """Render a project of one notebook, with one cell and one saved output, as the course's pages are rendered."""
+    import nbformat
+
+    from course_build import preview
+
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "_quarto.yml").write_text("project:\n  type: website\nwebsite:\n  title: One\n", encoding="utf-8")
+    (project / "index.qmd").write_text("---\ntitle: Home\n---\n\nText.\n", encoding="utf-8")
+    cell = nbformat.v4.new_code_cell(source, outputs=[nbformat.v4.new_output("stream", name="stdout", text=output)])
+    cells = [nbformat.v4.new_raw_cell("---\ntitle: Page\n---"), cell]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), project / "page.ipynb")
+    preview.render(project, tmp_path / "site")
+    return BeautifulSoup((tmp_path / "site" / "page.html").read_text(encoding="utf-8"), "html.parser")
+
+
+@proves("02", "echo", "The output and not the code")
+def echo_hides_the_code_alone(tmp_path):
+    page = render_cell(tmp_path, "#| echo: false\nprint('from the code'[:4])", "seen\n")
+    assert "seen" in page.text
+    assert "print(" not in page.text
+
+
+@proves("02", "saved", "new code", "old output")
+def rendering_shows_what_was_saved(tmp_path):
+    page = render_cell(tmp_path, "print(2 + 2)", "3\n")
+    assert "2 + 2" in page.text.replace("\xa0", " ")
+    assert page.select_one(".cell-output").text.strip() == "3"
+
+
+@proves("02", "listing", "Nothing")
+def a_new_post_is_listed_without_a_change_elsewhere(tmp_path):
+    from course_build import blog
+
+    blog.scaffold(tmp_path / "blog")
+    fresh = tmp_path / "blog" / "posts" / "one-more"
+    fresh.mkdir()
+    (fresh / "index.qmd").write_text('---\ntitle: "One more post"\ndate: 2026-03-01\n---\n\nText.\n', encoding="utf-8")
+    blog.render_blog(tmp_path / "blog")
+    assert "One more post" in (tmp_path / "blog" / "_site" / "index.html").read_text(encoding="utf-8")
+
+
+@proves("02", "road", "publish.yml")
+def the_workflow_publishes_on_a_push(tmp_path):
+    import yaml
+
+    from course_build import blog
+
+    blog.scaffold(tmp_path / "blog")
+    workflow = yaml.safe_load((tmp_path / "blog" / ".github" / "workflows" / "publish.yml").read_text(encoding="utf-8"))
+    assert "push" in workflow[True]  # YAML 1.1 reads the key `on` as true
+    assert "_site" in (tmp_path / "blog" / ".gitignore").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(("lesson", "question"), sorted(KEYS))
 def test_the_key_is_true(lesson, question, request):
     words, proof = KEYS[lesson, question]
     (asked,) = [q for q in quiz(lesson).questions if q.id == question]
     assert all(word in asked.key for word in words)
-    needs = proof.__code__.co_varnames[: proof.__code__.co_argcount]
-    proof(*[request.getfixturevalue(name) for name in needs])
+    proof(*[request.getfixturevalue(name) for name in inspect.signature(proof).parameters])
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
