@@ -105,8 +105,9 @@ def _requirements() -> list:
 
 
 def _python_command() -> str:
-    """What a terminal calls this interpreter, once the environment is active."""
-    return "py" if os.name == "nt" and not os.environ.get("VIRTUAL_ENV") else "python"
+    """What a terminal calls Python: on Windows `py`, but for an active environment's own, which is `python`."""
+    active = os.environ.get("VIRTUAL_ENV") or os.environ.get("CONDA_PREFIX")
+    return "py" if sys.platform == "win32" and not active else "python"
 
 
 def _install(requirement: object = None) -> str:

@@ -1,0 +1,124 @@
+"""`check_environment`: it finds what is missing, too old, too new or broken, says what mends it, and never raises."""
+
+import re
+import sys
+
+import pytest
+from packaging.requirements import Requirement
+
+from course_build import environment as build_environment
+from course_build.check import nbval_command
+from course_build.paths import ROOT
+from course_utils import environment
+from course_utils.environment import Finding, Report, check_environment
+
+
+@pytest.fixture
+def packages(tmp_path, monkeypatch):
+    """Install small packages, with real metadata, where this interpreter finds them."""
+
+    def install(name: str, version: str, code: str = "") -> None:
+        (tmp_path / f"{name}.py").write_text(code, encoding="utf-8")
+        info = tmp_path / f"{name}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", encoding="utf-8")
+
+    monkeypatch.syspath_prepend(tmp_path)
+    return install
+
+
+def needs(monkeypatch, *lines: str) -> dict[str, Finding]:
+    monkeypatch.setattr(environment, "_requirements", lambda: [Requirement(line) for line in lines])
+    return {finding.name: finding for finding in check_environment().findings}
+
+
+def test_this_environment_is_fine_and_every_dependency_is_looked_at():
+    report = check_environment()
+    assert report.ok, report
+    assert repr(report).endswith("All is well: you can begin.")
+    names = {finding.name for finding in report.findings}
+    assert {"python", "torch", "transformers", "jupyterlab", "threads", "memory", "accelerator", "models"} <= names
+
+
+def test_what_is_wrong_is_told_with_the_command_that_mends_it(packages, monkeypatch):
+    packages("course_fine", "2.1")
+    packages("course_old", "1.0")
+    packages("course_new", "7.0")
+    packages("course_broken", "1.0", "raise ImportError('DLL load failed')")
+    packages("course_exits", "1.0", "import sys; sys.exit(3)")
+    found = needs(
+        monkeypatch,
+        *("course_fine>=2", "course_old>=2", "course_new<6", "course_broken", "course_exits", "course_missing>=3"),
+    )
+    assert found["course_fine"].problem is None
+    assert found["course_old"].problem == "too old"
+    assert found["course_old"].mend == 'python -m pip install "course_old>=2"'
+    assert found["course_new"].problem == "too new"
+    assert found["course_missing"].problem == "missing"
+    assert found["course_missing"].mend == 'python -m pip install "course_missing>=3"'
+    assert "ImportError: DLL load failed" in found["course_broken"].problem
+    assert "--force-reinstall" in found["course_broken"].mend
+    assert "SystemExit" in found["course_exits"].problem
+
+
+def test_the_report_names_every_problem_and_its_remedy(packages, monkeypatch):
+    packages("course_old", "1.0")
+    needs(monkeypatch, "course_old>=2", "course_missing")
+    text = repr(check_environment())
+    assert "2 to mend: course_old, course_missing." in text
+    assert text.count("python -m pip install") == 2
+
+
+@pytest.mark.parametrize(
+    ("platform", "active", "python"), [("win32", "", "py"), ("win32", "1", "python"), ("darwin", "", "python")]
+)
+def test_the_command_is_the_one_of_the_system(monkeypatch, platform, active, python):
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setenv("VIRTUAL_ENV", active)
+    monkeypatch.setenv("CONDA_PREFIX", "")
+    assert environment._install(Requirement("emoji>=2")) == f'{python} -m pip install "emoji>=2"'
+
+
+@pytest.mark.parametrize(
+    ("version", "problem"), [((3, 10), "too old"), ((3, 12), None), ((3, 14), "newer than what is tested")]
+)
+def test_python_itself(monkeypatch, version, problem):
+    monkeypatch.setattr(sys, "version_info", (*version, 0, "final", 0))
+    assert environment._check_python().problem == problem
+
+
+def test_supported_pythons_are_those_of_the_set_up():
+    assert environment.PYTHON == build_environment.SUPPORTED
+
+
+@pytest.mark.parametrize("name", ["_check_memory", "_check_disk", "_check_models", "_check_threads", "_check_python"])
+def test_a_check_that_fails_is_a_finding(monkeypatch, name):
+    def fails():
+        raise OSError("no such device")
+
+    fails.__name__ = name
+    monkeypatch.setattr(environment, name, fails)
+    (finding,) = [finding for finding in check_environment().findings if finding.found == "unknown"]
+    assert "OSError: no such device" in finding.problem
+
+
+def test_models_that_are_not_prepared_are_told(monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_MODELS_DIR", str(tmp_path))
+    finding = environment._check_models()
+    assert finding.found == f"0 of 2 in {tmp_path.name}/"
+    assert finding.mend == "python -m course_build models"
+
+
+def test_the_sanitiser_forgets_the_machine_and_keeps_a_problem():
+    """The rule that nbval applies to the table cuts the last column of the lines that are fine, and only of those."""
+    assert "tests" in nbval_command()[-3]
+    rules = (ROOT / "tests" / "nbval_sanitize.cfg").read_text(encoding="utf-8")
+    pattern = re.compile(re.search(r"\[environment\]\nregex: (.+)", rules)[1])
+
+    def shown(version: str, problem: str | None) -> str:
+        findings = (Finding("numpy", ">=2.0", version, problem, "mend it"), Finding("free disk", "2 GiB", "7 GiB"))
+        return pattern.sub(r"\1", repr(Report(findings)))
+
+    assert shown("2.4.6", None) == shown("2.5.0+local", None)
+    assert shown("2.4.6", None) != shown("1.9", "too old")
+    assert "1.9" in shown("1.9", "too old")
