@@ -44,6 +44,8 @@ def main(argv: list[str] | None = None) -> int:
                 if not environment.inside():
                     environment.ensure()
                     return _continue_inside(arguments)
+                if environment.is_stale():
+                    print("course_build: .venv is older than the lock; `make site` renews it", flush=True)
                 importlib.import_module(f"course_build.{name}").add_arguments(command)
         parsed = parser.parse_args(arguments)
         return importlib.import_module(f"course_build.{parsed.command}").run(parsed)

@@ -36,6 +36,11 @@ def inside(venv: Path = VENV) -> bool:
     return Path(sys.prefix).resolve() == venv.resolve() or os.environ.get("CONDA_DEFAULT_ENV") == CONDA_NAME
 
 
+def is_stale(venv: Path = VENV) -> bool:
+    """Whether this interpreter is the project's own, and was made from something else than lies in the checkout now."""
+    return Path(sys.prefix).resolve() == venv.resolve() and not is_ready(venv)
+
+
 def fingerprint() -> str:
     """What an environment was made from: it is made anew when the lock, the project file or Python changes."""
     digest = hashlib.sha256(f"{sys.version} {ROOT} {os.environ.get('COURSE_TORCH', '')}".encode())

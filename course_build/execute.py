@@ -1,7 +1,7 @@
 """Execute: run the staged notebooks, in parallel processes, and put their fresh outputs into them.
 
 What a run gave is kept in `_build/executed/` under a fingerprint of all that could change it (the cells' code, the
-helper package, the lock, the catalogue of models, Python). While that is unchanged the run is reused; prose may change
+helper package, the lock and the project file, the catalogue of models, Python). While that is unchanged the run is reused; prose may change
 freely.
 """
 
@@ -128,7 +128,7 @@ def _common_fingerprint() -> str:
     package = (
         path for path in (ROOT / "course_utils").rglob("*") if path.is_file() and "__pycache__" not in path.parts
     )
-    for path in [*sorted(package), LOCK, Path(__file__)]:
+    for path in [*sorted(package), LOCK, ROOT / "pyproject.toml", Path(__file__)]:
         digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
