@@ -1,8 +1,8 @@
 """Execute: run the staged notebooks, in parallel processes, and put their fresh outputs into them.
 
 What a run gave is kept in `_build/executed/` under a fingerprint of all that could change it (the cells' code, the
-helper package, the lock and the project file, the catalogue of models, Python). While that is unchanged the run is reused; prose may change
-freely.
+helper package, the lock and the project file, the catalogue of models, Python). While that is unchanged the run is
+reused; prose may change freely.
 """
 
 import argparse
