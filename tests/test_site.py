@@ -189,6 +189,19 @@ def test_the_keyboard_reaches_the_content_first(base: str, page: "playwright.Pag
     assert page.evaluate("document.activeElement.closest('main') !== null")
 
 
+def test_quiz_hint_and_solution_open_by_key_alone(base: str, page: "playwright.Page") -> None:
+    page.goto(f"{base}/{LESSON}")
+    for box in (".quiz-wrong", ".quiz-right", ".exercise-hint", ".exercise-solution"):
+        first = page.locator(f"details{box}").first
+        said = first.locator("p, pre").first
+        assert not said.is_visible(), box
+        first.locator("summary").focus()
+        page.keyboard.press("Enter")
+        assert said.is_visible(), box
+    question = page.locator(".quiz-question").first
+    assert question.locator("details[open]").count() == 1, "a question shows one answer's feedback at a time"
+
+
 def test_what_scrolls_can_be_reached_by_key(base: str, browser: "playwright.Browser") -> None:
     context = browser.new_context(viewport=PHONE)
     page = context.new_page()
