@@ -68,6 +68,12 @@ WRONG = {
             "        if memory_in_bytes(parameters, p) < memory:\n            return p",
             "with <=",
         ),
+        "looks at the memory alone": (
+            "def best_precision(parameters, memory):\n"
+            "    for p, enough in zip(BITS, (4e9, 2e9, 1e9, 0.5e9)):\n"
+            "        if memory >= enough:\n            return p",
+            "use both",
+        ),
         "always an answer": (
             "def best_precision(parameters, memory):\n    for p in BITS:\n"
             "        if memory_in_bytes(parameters, p) <= memory:\n            return p\n    return 'int4'",
@@ -152,6 +158,11 @@ WRONG = {
             "def verdict(result, threshold=0.9):\n"
             "    return result['label'] if result['score'] >= threshold else 'not sure'",
             "in small letters",
+        ),
+        "another threshold": (
+            "def verdict(result, threshold=0.8):\n"
+            "    return result['label'].lower() if result['score'] >= threshold else 'not sure'",
+            "0.88 is below 0.9",
         ),
         "ignores the argument": (
             "def verdict(result, threshold=0.9):\n"

@@ -88,6 +88,10 @@ def check_best_precision(best_precision: Callable[[int, float], str | None]) -> 
             raise WrongAnswerError(
                 f"In {answer} a billion parameters take {needs:,.0f} bytes: for {memory:,.0f} that {fits}."
             )
+    if best_precision(10**7, 5e9) != "fp32" or best_precision(7 * billion, 5e9) != "int4":
+        raise WrongAnswerError(
+            "It is right for a billion parameters. For ten million and seven billion it is not: use both."
+        )
     if best_precision(billion, 4e9) != "fp32":
         raise WrongAnswerError("4,000,000,000 bytes are just enough for a billion in fp32: compare with <=, not <.")
     if best_precision(billion, 0.4e9) is not None:

@@ -53,6 +53,8 @@ def check_verdict(verdict: Callable[[dict], str]) -> str:
         raise WrongAnswerError(
             "A score of exactly 0.9 reaches the threshold: the task says at least, so use >= and not >."
         )
+    if verdict({"label": "NEGATIVE", "score": 0.88}) != "not sure":
+        raise WrongAnswerError("0.88 is below 0.9, the threshold when none is given: that should be 'not sure'.")
     if verdict({"label": "POSITIVE", "score": 0.7}, threshold=0.6) != "positive":
         raise WrongAnswerError(
             "With threshold=0.6 a score of 0.7 is enough. Is a number written in the function's body?"
