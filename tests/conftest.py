@@ -12,6 +12,9 @@ os.environ.update(
     HF_HUB_OFFLINE="1", HF_HUB_DISABLE_PROGRESS_BARS="1", TOKENIZERS_PARALLELISM="false", MPLBACKEND="agg"
 )
 
+# A failing assert in a proof says what differed, as in any test module.
+pytest.register_assert_rewrite("proofs")
+
 LESSONS = sorted(NOTEBOOKS.glob("*.ipynb"))
 
 

@@ -1,10 +1,12 @@
 """Every exercise: its solution passes, its stub does not, and each wrong answer that people give gets its own hint."""
 
+import ast
 import functools
 import importlib
 import inspect
 
 import nbformat
+import proofs
 import pytest
 from conftest import LESSONS, NOTEBOOKS
 from hypothesis import given, settings
@@ -25,251 +27,51 @@ def checks_module(lesson: str):
     return importlib.import_module(f"course_utils.exercises.lesson_{lesson}")
 
 
+def names_in(code: str, context: type[ast.expr_context]) -> set[str]:
+    """The names that code reads (`ast.Load`) or makes (`ast.Store`); none, if it is for Jupyter and not for Python."""
+    try:
+        nodes = list(ast.walk(ast.parse(code)))
+    except SyntaxError:
+        return set()
+    names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, context)}
+    if context is ast.Store:
+        names |= {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+        names |= {(node.asname or node.name).split(".")[0] for node in nodes if isinstance(node, ast.alias)}
+    return names
+
+
 @functools.cache
 def names_of(lesson: str) -> dict:
-    """The names that a lesson's exercises can use, made by the lesson's own cells."""
+    """The names that a lesson's answers use, made by the lesson's own cells: by those alone, since others may train."""
     (path,) = NOTEBOOKS.glob(f"{lesson}_*.ipynb")
+    notebook = nbformat.read(path, as_version=4)
+    answers = [solution for _, _, solution in exercises(notebook, path)]
+    answers += [code for of, *_, mistakes in WRONG if of == lesson for code, _ in mistakes.values()]
+    wanted = set().union(*[names_in(code, ast.Load) for code in answers])
+    needed = []
+    for cell in reversed(notebook.cells):
+        if cell.cell_type != "code" or "exercise" in cell.metadata or "tags" in cell.metadata:
+            continue
+        if "notebook.prepare()" in cell.source or wanted & names_in(cell.source, ast.Store):
+            needed.insert(0, cell.source)
+            wanted |= names_in(cell.source, ast.Load)
     namespace = {}
-    for cell in nbformat.read(path, as_version=4).cells:
-        if cell.cell_type != "code" or "exercise" in cell.metadata:
-            continue
-        if cell.source.startswith(("#|", "%")) or any(part in cell.source for part in ("?", "check_", "quiz(")):
-            continue
-        if "raises-exception" not in cell.metadata.get("tags", []):
-            exec(cell.source, namespace)
+    for code in needed:
+        exec(code, namespace)
     return namespace
 
 
-WRONG = {
-    ("01", "check_shape", ("product_shape",)): {
-        "turned round": ("product_shape = (2, 5)", "turned round"),
-        "the inner numbers": ("product_shape = (7, 7)", "in common"),
-        "entry by entry": ("product_shape = (35, 14)", "not multiplied"),
-        "how many numbers": ("product_shape = 10", "answer with a pair"),
-        "the first one's own": ("product_shape = (5, 7)", "first tensor's own"),
-        "three dimensions": ("product_shape = [5, 7, 2]", "added up"),
-    },
-    ("01", "check_megabytes", ("megabytes",)): {
-        "bits for bytes": ("def megabytes(parameters, bits):\n    return parameters * bits / 1e6", "megabits"),
-        "bytes": ("def megabytes(parameters, bits):\n    return parameters * bits / 8", "Those are bytes"),
-        "powers of two": ("def megabytes(parameters, bits):\n    return parameters * bits / 8 / 1024**2", "MiB"),
-        "gigabytes": ("def megabytes(parameters, bits):\n    return parameters * bits / 8e9", "gigabytes"),
-        "forgets the bits": ("def megabytes(parameters, bits):\n    return parameters / 8e6", "Where are the bits"),
-        "prints": ("def megabytes(parameters, bits):\n    print(parameters)", "returned None"),
-    },
-    ("01", "check_best_precision", ("best_precision",)): {
-        "the coarsest that fits": (
-            "def best_precision(parameters, memory):\n    for p in reversed(BITS):\n"
-            "        if memory_in_bytes(parameters, p) <= memory:\n            return p",
-            "coarsest up",
-        ),
-        "less than, not at most": (
-            "def best_precision(parameters, memory):\n    for p in BITS:\n"
-            "        if memory_in_bytes(parameters, p) < memory:\n            return p",
-            "with <=",
-        ),
-        "looks at the memory alone": (
-            "def best_precision(parameters, memory):\n"
-            "    for p, enough in zip(BITS, (4e9, 2e9, 1e9, 0.5e9)):\n"
-            "        if memory >= enough:\n            return p",
-            "use both",
-        ),
-        "always an answer": (
-            "def best_precision(parameters, memory):\n    for p in BITS:\n"
-            "        if memory_in_bytes(parameters, p) <= memory:\n            return p\n    return 'int4'",
-            "return None",
-        ),
-        "bits for a name": (
-            "def best_precision(parameters, memory):\n    for p in BITS:\n"
-            "        if memory_in_bytes(parameters, p) <= memory:\n            return BITS[p]",
-            "name of the precision",
-        ),
-        "turned round": (
-            "def best_precision(parameters, memory):\n    for p in BITS:\n"
-            "        if memory_in_bytes(parameters, p) >= memory:\n            return p",
-            "do fit into",
-        ),
-    },
-    # (lesson, check, what the answers are called): {name of the mistake: (code, words of its hint)}
-    ("02", "check_title_type", ("title_type",)): {
-        "it looks like a text": ("title_type = 'str'", "takes what looks like a number"),
-        "a year is a date": ("title_type = 'date'", "A year alone"),
-        "a number with a point": ("title_type = 'float'", "decimal point"),
-        "the type itself": ("title_type = int", "in quotes"),
-    },
-    ("02", "check_read_front", ("read_front",)): {
-        "the block as text": ("def read_front(text):\n    return text.split('---', 2)[1]", "yaml.safe_load"),
-        "counts on front matter": (
-            "def read_front(text):\n    return yaml.safe_load(text.split('---', 2)[1])",
-            "raised IndexError",
-        ),
-        "any dashes will do": (
-            "def read_front(text):\n    parts = text.split('---', 2)\n"
-            "    return (yaml.safe_load(parts[1]) or {}) if len(parts) == 3 else {}",
-            "very beginning",
-        ),
-        "cuts at every place": (
-            "def read_front(text):\n    if not text.startswith('---'):\n        return {}\n"
-            "    return yaml.safe_load('---'.join(text.split('---')[1:-1])) or {}",
-            "raised",
-        ),
-        "an empty block is None": (
-            "def read_front(text):\n    if not text.startswith('---'):\n        return {}\n"
-            "    return yaml.safe_load(text.split('---', 2)[1])",
-            "reads an empty block as None",
-        ),
-    },
-    ("02", "check_callout", ("my_callout",)): {
-        "no colons": ("my_callout = '## Check your paths\\n\\nThey are yours only.'", "three colons"),
-        "another kind": (
-            "my_callout = '::: {.callout-tip}\\n## Check your paths\\n\\nThey are yours only.\\n:::'",
-            "asks for a warning",
-        ),
-        "forgets the dot": (
-            "my_callout = '::: {callout-warning}\\n## Check your paths\\n\\nThey are yours only.\\n:::'",
-            "a dot before it",
-        ),
-        "never closed": (
-            "my_callout = '::: {.callout-warning}\\n## Check your paths\\n\\nThey are yours only.'",
-            "ends with a line",
-        ),
-        "no space after the signs": (
-            "my_callout = '::: {.callout-warning}\\n##Check your path\\n\\nThey are yours only.\\n:::'",
-            "heading comes first",
-        ),
-        "heading alone": ("my_callout = '::: {.callout-warning}\\n## Check your paths\\n:::'", "sentence of your own"),
-    },
-    ("03", "check_verdict", ("verdict",)): {
-        "forgets the threshold": (
-            "def verdict(result, threshold=0.9):\n    return result['label'].lower()",
-            "0.61 counts like one of 0.97",
-        ),
-        "takes the score for the mood": (
-            "def verdict(result, threshold=0.9):\n    s = result['score']\n"
-            "    return 'positive' if s >= threshold else 'negative' if s < 0.5 else 'not sure'",
-            "the score belongs to the label",
-        ),
-        "more than, not at least": (
-            "def verdict(result, threshold=0.9):\n"
-            "    return result['label'].lower() if result['score'] > threshold else 'not sure'",
-            "use >= and not >",
-        ),
-        "keeps the model's capitals": (
-            "def verdict(result, threshold=0.9):\n"
-            "    return result['label'] if result['score'] >= threshold else 'not sure'",
-            "in small letters",
-        ),
-        "another threshold": (
-            "def verdict(result, threshold=0.8):\n"
-            "    return result['label'].lower() if result['score'] >= threshold else 'not sure'",
-            "0.88 is below 0.9",
-        ),
-        "ignores the argument": (
-            "def verdict(result, threshold=0.9):\n"
-            "    return result['label'].lower() if result['score'] >= 0.9 else 'not sure'",
-            "threshold=0.6",
-        ),
-        "turned round": (
-            "def verdict(result, threshold=0.9):\n"
-            "    return result['label'].lower() if result['score'] < threshold else 'not sure'",
-            "turn it round",
-        ),
-        "prints and returns nothing": ("def verdict(result, threshold=0.9):\n    print(result)", "end in a return"),
-        "a misspelt key": ("def verdict(result, threshold=0.9):\n    return result['lable']", "KeyError"),
-        "calls it": ("verdict = 'positive'", "without brackets"),
-    },
-    ("03", "check_tokens_seen", ("tokens_seen",)): {
-        "all the words": ("tokens_seen = 1000", "512 places"),
-        "all the words and the special tokens": ("tokens_seen = 1002", "truncation=True"),
-        "words instead of tokens": ("tokens_seen = 510", "special tokens take places"),
-        "special tokens on top of the limit": ("tokens_seen = 514", "with the special tokens"),
-        "a guess below": ("tokens_seen = 128", "sees more"),
-        "a guess above": ("tokens_seen = 768", "sees fewer"),
-        "a text": ("tokens_seen = '512'", "whole number"),
-    },
-    ("03", "check_all_scores", ("all_scores",)): {
-        "the winner only": (
-            "def all_scores(text):\n    result = tweets_model(text)\n    return [(result['label'], result['score'])]",
-            "Return all of them",
-        ),
-        "logits": (
-            "def all_scores(text):\n    logits = tweets_model.forward(text).logits[0].tolist()\n"
-            "    labels = tweets_model.config.id2label.values()\n"
-            "    return sorted(zip(labels, logits), key=lambda pair: pair[1], reverse=True)",
-            "Softmax",
-        ),
-        "the least probable first": (
-            "def all_scores(text):\n    scores = tweets_model.forward(text).logits[0].softmax(-1).tolist()\n"
-            "    return sorted(zip(tweets_model.config.id2label.values(), scores), key=lambda pair: pair[1])",
-            "other way round",
-        ),
-        "not sorted": (
-            "def all_scores(text):\n    scores = tweets_model.forward(text).logits[0].softmax(-1).tolist()\n"
-            "    pairs = sorted(zip(tweets_model.config.id2label.values(), scores), key=lambda pair: pair[1])\n"
-            "    return [pairs[1], pairs[2], pairs[0]]",
-            "not sorted",
-        ),
-        "numbers instead of labels": (
-            "def all_scores(text):\n    scores = tweets_model.forward(text).logits[0].softmax(-1).tolist()\n"
-            "    return sorted(enumerate(scores), key=lambda pair: pair[1], reverse=True)",
-            "id2label",
-        ),
-        "sorted scores beside unsorted labels": (
-            "def all_scores(text):\n    scores = tweets_model.forward(text).logits[0].softmax(-1).tolist()\n"
-            "    return list(zip(tweets_model.config.id2label.values(), sorted(scores, reverse=True)))",
-            "beside its own label",
-        ),
-        "a dict": (
-            "def all_scores(text):\n    scores = tweets_model.forward(text).logits[0].softmax(-1).tolist()\n"
-            "    return dict(zip(tweets_model.config.id2label.values(), scores))",
-            "list of pairs",
-        ),
-        "pairs the wrong way round": (
-            "def all_scores(text):\n    scores = tweets_model.forward(text).logits[0].softmax(-1).tolist()\n"
-            "    return sorted(zip(scores, tweets_model.config.id2label.values()), reverse=True)",
-            "wrong way round",
-        ),
-    },
-    ("03", "check_count_padding", ("count_padding",)): {
-        "counts the real tokens": (
-            "def count_padding(texts):\n    batch = tokenizer(texts, padding=True, return_tensors='pt')\n"
-            "    return batch['attention_mask'].sum(dim=1).tolist()",
-            "ones of the attention mask",
-        ),
-        "one number for the batch": (
-            "def count_padding(texts):\n    batch = tokenizer(texts, padding=True, return_tensors='pt')\n"
-            "    return (batch['attention_mask'] == 0).sum().item()",
-            "for each text",
-        ),
-        "forgets to pad": (
-            "def count_padding(texts):\n    return [mask.count(0) for mask in tokenizer(texts)['attention_mask']]",
-            "padding=True",
-        ),
-        "pads each text alone": (
-            "def count_padding(texts):\n"
-            "    return [tokenizer(text, padding=True)['attention_mask'].count(0) for text in texts]",
-            "both at once",
-        ),
-        "takes special tokens for padding": (
-            "def count_padding(texts):\n    batch = tokenizer(texts, padding=True)\n"
-            "    return [sum(i in (0, 101, 102) for i in ids) for ids in batch['input_ids']]",
-            "off by 2",
-        ),
-    },
-    ("03", "check_fooled", ("fooling_sentence", "what_i_mean")): {
-        "the model is right": ("fooling_sentence, what_i_mean = 'I love this film', 'POSITIVE'", "gets that one right"),
-        "a word is no sentence": ("fooling_sentence, what_i_mean = 'great', 'NEGATIVE'", "three words"),
-        "an own label": ("fooling_sentence, what_i_mean = 'I love this film', 'ironic'", "POSITIVE"),
-        "empty": ("fooling_sentence, what_i_mean = ' ', 'NEGATIVE'", "is a sentence"),
-    },
-}
+PROOFS = proofs.load()
+WRONG = [
+    (lesson, check, names, mistakes) for lesson, of in PROOFS.items() for (check, names), mistakes in of.WRONG.items()
+]
 
 
 @pytest.mark.parametrize(
     ("lesson", "check", "names", "code", "words"),
     [
         pytest.param(lesson, check, names, code, words, id=f"{check}: {mistake}")
-        for (lesson, check, names), mistakes in WRONG.items()
+        for lesson, check, names, mistakes in WRONG
         for mistake, (code, words) in mistakes.items()
     ],
 )
@@ -329,8 +131,8 @@ def test_a_lesson_has_three_to_six_exercises_each_with_a_hint(path):
 def test_every_check_has_at_least_three_named_wrong_answers(lesson):
     members = inspect.getmembers(checks_module(lesson))
     checks = {name for name, member in members if name.startswith("check_") and callable(member)}
-    assert checks == {check for of, check, _ in WRONG if of == lesson}
-    assert all(len(mistakes) >= 3 for mistakes in WRONG.values())
+    assert checks == {check for of, check, _, _ in WRONG if of == lesson}
+    assert all(len(mistakes) >= 3 for *_, mistakes in WRONG)
 
 
 ANYTHING = st.one_of(
@@ -341,11 +143,11 @@ ANYTHING = st.one_of(
 @settings(max_examples=60, deadline=None)
 @given(ANYTHING, ANYTHING)
 def test_a_check_never_raises_whatever_it_is_given(value, other):
-    for lesson, check, names in WRONG:
+    for lesson, check, names, _ in WRONG:
         run = getattr(checks_module(lesson), check)
         feedback = run(*[value, other][: len(names)])
         assert isinstance(feedback, Feedback)
-        assert feedback.status != "right" or (check == "check_tokens_seen" and value == 512)
+        assert feedback.status != "right" or value in getattr(PROOFS[lesson], "LUCKY", {}).get(check, [])
         assert run(*[lambda *_, **__: value][: len(names)]).status != "right"
 
 

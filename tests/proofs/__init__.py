@@ -1,0 +1,30 @@
+"""What is proven of each lesson's exercises and quiz: one module a lesson, `lesson_NN`, with two or three names.
+
+`WRONG` maps (check, names of the answers) to the mistakes that people make: {mistake: (code, words of its hint)}.
+`proves` registers, for each question of the quiz, a function that runs what the question asks about.
+`LUCKY`, where a check asks for a number, lists the right answers that random values may hit: {check: [value, ...]}.
+"""
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+
+
+class Proofs:
+    """The proofs of one lesson's quiz: question -> (words that only the right choice has, function that proves it)."""
+
+    def __init__(self):
+        self.of = {}
+
+    def __call__(self, question: str, *words: str) -> Callable:
+        def register(proof: Callable) -> Callable:
+            self.of[question] = (words, proof)
+            return proof
+
+        return register
+
+
+def load() -> dict:
+    """Return each lesson's module of proofs, by its two digits."""
+    paths = sorted(Path(__file__).parent.glob("lesson_*.py"))
+    return {path.stem[-2:]: importlib.import_module(f"proofs.{path.stem}") for path in paths}
