@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 from course_build import models, offline
+from course_build.execute import CELL_SECONDS
 from course_build.paths import NOTEBOOKS, ROOT
 
 PYTHON = [sys.executable, "-m"]
@@ -35,5 +36,6 @@ def run(arguments: argparse.Namespace) -> int:
 def nbval_command(*paths: str) -> list[str]:
     """The command that runs notebooks and holds every output to the saved one."""
     sanitize = ROOT / "tests" / "nbval_sanitize.cfg"
-    options = ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", str(sanitize), "--nbval-cell-timeout", "600"]
-    return [*PYTHON, "pytest", "-q", "-p", "no:cacheprovider", *options, *paths]
+    options = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout", str(CELL_SECONDS)]
+    sanitizer = ["--nbval-sanitize-with", str(sanitize)]
+    return [*PYTHON, "pytest", "-q", "-p", "no:cacheprovider", *options, *sanitizer, *paths]

@@ -2,7 +2,7 @@
 
 What a run gave is kept in `_build/executed/` under a fingerprint of all that could change it (the cells' code, the
 helper package, the lock and the project file, the catalogue of models, Python). While that is unchanged the run is
-reused; prose may change freely.
+reused; prose may change freely, and so may the exercises and the quiz of another lesson.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from course_build.stage import STAGED, stage
 
 EXECUTED = BUILD / "executed"
 CELL_SECONDS = 600
+OF_ONE_LESSON = re.compile(r"(?:lesson|quiz)_(\d\d)\.(?:py|toml)")
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -72,11 +73,10 @@ def execute(site: Path = STAGED, names: list[str] | None = None, *, force: bool 
             raise BuildError(f"no lesson is called {name!r}. There are: {', '.join(path.stem for path in paths)}")
     paths = [path for path in paths if not names or path.name.startswith(tuple(names))]
     notebooks = {path: read(path) for path in paths}
-    common = _common_fingerprint()
     jobs, failures = {}, []
     with ProcessPoolExecutor(max_workers=max(1, min(len(paths), (os.cpu_count() or 2) // 2))) as pool:
         for path, notebook in notebooks.items():
-            key = fingerprint(notebook, common)
+            key = fingerprint(notebook, path.name[:2])
             store = EXECUTED / f"{path.stem}.json"
             outputs = None if force else _stored(store, key)
             if outputs is None:
@@ -117,20 +117,20 @@ def read(path: Path) -> nbformat.NotebookNode:
         ) from None
 
 
-def fingerprint(notebook: nbformat.NotebookNode, common: str) -> str:
-    """A hash of everything in a notebook that its outputs depend on, and of what all notebooks depend on."""
+def fingerprint(notebook: nbformat.NotebookNode, lesson: str) -> str:
+    """A hash of all that a notebook's outputs depend on: its cells, what it imports, the lock, the interpreter."""
     cells = [(cell.source, cell.metadata.get("tags", [])) for cell in notebook.cells if cell.cell_type == "code"]
-    return hashlib.sha256(json.dumps([common, cells]).encode()).hexdigest()
-
-
-def _common_fingerprint() -> str:
-    digest = hashlib.sha256(f"{sys.version} {platform.machine()} {os.environ.get('COURSE_MODELS', '')}".encode())
-    package = (
-        path for path in (ROOT / "course_utils").rglob("*") if path.is_file() and "__pycache__" not in path.parts
-    )
-    for path in [*sorted(package), LOCK, ROOT / "pyproject.toml", Path(__file__)]:
+    machine = [sys.version, platform.machine(), os.environ.get("COURSE_MODELS", "")]
+    digest = hashlib.sha256(json.dumps([machine, cells]).encode())
+    for path in [*_package_files(lesson), LOCK, ROOT / "pyproject.toml", Path(__file__)]:
         digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
+
+
+def _package_files(lesson: str) -> list[Path]:
+    """The files of the helper package that a lesson can use: all but the checks and quizzes of the other lessons."""
+    files = [path for path in (ROOT / "course_utils").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    return sorted(path for path in files if not (of := OF_ONE_LESSON.fullmatch(path.name)) or of[1] == lesson)
 
 
 def _stored(store: Path, key: str) -> list | None:

@@ -32,11 +32,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Rewrite the stub cells whose solution changed."""
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
         notebook = read(path)
-        drifted = [name for name, stub, solution in exercises(notebook, path) if stub.source != make_stub(solution)]
+        drifted = []
         for name, stub, solution in exercises(notebook, path):
-            if name in drifted:
+            if stub.source != make_stub(solution):
                 stub.source = make_stub(solution)
                 stub.outputs = []
+                drifted.append(name)
         if drifted:
             nbformat.write(notebook, path)
             print(f"exercises: {path.name}: wrote the stubs of {', '.join(drifted)}; `make execute` comes next")

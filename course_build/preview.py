@@ -406,16 +406,26 @@ def render(source: Path, output: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=".preview-", dir=output.parent) as folder:
         project = Path(folder) / "project"
         shutil.copytree(source, project, ignore=shutil.ignore_patterns("_site", ".ipynb_checkpoints"))
-        site = render_project(project)
-        old = Path(folder) / "old"
-        if output.exists():
-            output.rename(old)
-        try:
-            site.rename(output)
-        except OSError:
-            if old.exists():
-                old.rename(output)
-            raise
+        swap(render_project(project), output)
+
+
+def swap(fresh: Path, output: Path) -> None:
+    """Put a finished folder in the place of the old one, which comes back if that fails. Both are on one file system.
+
+    Raises:
+        OSError: a folder can't be renamed; `output` is as it was.
+    """
+    old = fresh.with_name(f"{fresh.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if output.exists():
+        output.rename(old)
+    try:
+        fresh.rename(output)
+    except OSError:
+        if old.exists():
+            old.rename(output)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 # ---------------------------------------------------------------------------------------------------- the command

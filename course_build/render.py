@@ -85,14 +85,4 @@ def _render_with_quarto(quarto: str, staged: Path, output: Path) -> None:
         print(f"render: {line}", flush=True)
     if not (staged / "_site").is_dir():
         raise BuildError("Quarto made no folder _site: set output-dir to _site in _quarto.yml.")
-    swap(staged / "_site", output)
-
-
-def swap(fresh: Path, output: Path) -> None:
-    """Put a finished folder in the place of the old one."""
-    old = output.with_name(f"{output.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if output.exists():
-        output.rename(old)
-    shutil.move(fresh, output)
-    shutil.rmtree(old, ignore_errors=True)
+    preview.swap(staged / "_site", output)

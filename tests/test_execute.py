@@ -54,9 +54,15 @@ def test_a_change_that_could_change_an_output_runs_it_again(site, tmp_path, monk
     code = COUNT_RUNS.format(str(runs)) + ("0" if change == "code" else "")
     write(site, "01_one", code, tags=["a-tag"] if change == "tags" else [])
     if change == "helper package":
-        monkeypatch.setattr(execute, "_common_fingerprint", lambda: "another")
+        monkeypatch.setattr(execute, "_package_files", lambda lesson: [execute.LOCK])
     execute.execute(site)
     assert runs.read_text() == "xx"
+
+
+def test_a_lesson_hangs_on_its_own_exercises_and_quiz_alone():
+    files = {path.name for path in execute._package_files("03")}
+    assert {"lesson_03.py", "quiz_03.toml", "plots.py", "models.toml"} <= files
+    assert not {"lesson_02.py", "quiz_02.toml"} & files
 
 
 def test_a_damaged_store_is_run_again(site, tmp_path):
@@ -128,7 +134,7 @@ def test_refreshing_the_saved_outputs_writes_only_what_changed(site, monkeypatch
     (sources / "01_one.ipynb").write_text(staged.read_text(), encoding="utf-8")
     monkeypatch.setattr(execute, "NOTEBOOKS", sources)
     monkeypatch.setattr(execute, "ROOT", site.parent)
-    monkeypatch.setattr(execute, "_common_fingerprint", lambda: "common")
+    monkeypatch.setattr(execute, "fingerprint", lambda notebook, lesson: lesson)
     monkeypatch.setattr(execute, "stage", lambda: site)
     execute.run(Namespace(names=[], force=False))
     assert outputs(sources / "01_one.ipynb")[0][0].data["text/plain"] == "2"

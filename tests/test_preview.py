@@ -360,6 +360,23 @@ def test_a_new_render_replaces_the_old(project: Path, tmp_path: Path) -> None:
     assert not (site / "stale.html").exists()
 
 
+def test_a_swap_that_fails_brings_the_old_site_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("fresh", "site"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "index.html").write_text(name, encoding="utf-8")
+    rename = Path.rename
+
+    def refuse_the_fresh_one(path: Path, target: Path) -> Path:
+        if path.name == "fresh":
+            raise PermissionError(13, "in use", str(path))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refuse_the_fresh_one)
+    with pytest.raises(PermissionError):
+        preview.swap(tmp_path / "fresh", tmp_path / "site")
+    assert (tmp_path / "site" / "index.html").read_text(encoding="utf-8") == "site"
+
+
 def test_the_server_serves_the_site_and_its_404(mended: Path, tmp_path: Path) -> None:
     with preview.server(mended, 0) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
