@@ -4,7 +4,7 @@ PYTHON ?= python3
 RUN = $(PYTHON) -m course_build
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 site: ## do all the set-up and render the blog into _site/
 	@$(RUN) site
@@ -18,7 +18,10 @@ lab: ## open the lessons in JupyterLab
 execute: ## run the notebooks and refresh their saved outputs
 	@$(RUN) execute
 
+upgrade-report: ## run the lessons with the newest packages (or TRANSFORMERS=4.57.6) and say what breaks
+	@$(RUN) upgrade-report $(if $(TRANSFORMERS),transformers==$(TRANSFORMERS)) $(WITH)
+
 clean: ## delete what was built; the environment and the models stay
 	@$(RUN) clean
 
-.PHONY: help site test lab execute clean
+.PHONY: help site test lab execute upgrade-report clean

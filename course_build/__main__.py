@@ -8,6 +8,7 @@ import importlib
 import os
 import subprocess
 import sys
+from types import ModuleType
 
 if sys.version_info < (3, 11):  # noqa: UP036 - before anything is imported that an old Python can't even read
     sys.exit("The course needs Python 3.11, 3.12 or 3.13. Install one and name it: make site PYTHON=python3.12")
@@ -27,6 +28,7 @@ COMMANDS = {
     "blog": "make a small Quarto blog of your own, ready to render",
     "train": "train the adapters that the embedded models are made of",
     "exercises": "write the stubs of the exercises from their solutions",
+    "upgrade-report": "run the lessons with other versions of the packages, and say what breaks",
     "reviews": "make the file of labelled reviews again from its source",
     "lock": "resolve the dependencies again and write requirements.lock",
 }
@@ -46,15 +48,20 @@ def main(argv: list[str] | None = None) -> int:
                     return _continue_inside(arguments)
                 if environment.is_stale():
                     print("course_build: .venv is older than the lock; `make site` renews it", flush=True)
-                importlib.import_module(f"course_build.{name}").add_arguments(command)
+                module(name).add_arguments(command)
         parsed = parser.parse_args(arguments)
-        return importlib.import_module(f"course_build.{parsed.command}").run(parsed)
+        return module(parsed.command).run(parsed)
     except BuildError as error:
         print(f"course_build: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("course_build: interrupted; run the same command again to go on", file=sys.stderr)
         return 130
+
+
+def module(command: str) -> ModuleType:
+    """Import the module that is a command."""
+    return importlib.import_module(f"course_build.{command.replace('-', '_')}")
 
 
 def _continue_inside(arguments: list[str]) -> int:

@@ -123,7 +123,7 @@ def _make(venv: Path) -> None:
     packages = ["-r", LOCK, "-e", ROOT]
     with_uv = _works([*pip, "install", "-q", UV]) and any(
         _works([python(venv), "-m", "uv", "pip", "install", "--python", python(venv), *options, *packages], environ)
-        for options, environ in _uv_attempts(pip)
+        for options, environ in uv_attempts(pip)
     )
     if not with_uv:
         print("environment: uv could not do it; pip installs the packages (several minutes)", flush=True)
@@ -132,7 +132,7 @@ def _make(venv: Path) -> None:
     (venv / "course.json").write_text(json.dumps(stamp), encoding="utf-8")
 
 
-def _uv_attempts(pip: list) -> Iterator[tuple[list[str], dict[str, str]]]:
+def uv_attempts(pip: list) -> Iterator[tuple[list[str], dict[str, str]]]:
     """The ways to try, best first: uv's options and its environment.
 
     On Linux PyPI's torch is the CUDA build of several gigabytes. PyTorch's own index has the CPU build, but not every

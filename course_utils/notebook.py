@@ -23,12 +23,17 @@ def prepare(seed: int = 0) -> None:
 
 
 def quiet() -> None:
-    """Turn off the Hugging Face libraries' progress bars, advice and warnings, imported already or not."""
+    """Turn off the Hugging Face libraries' progress bars, advice and warnings, imported already or not.
+
+    With `COURSE_WARNINGS=show` in the environment the warnings stay, for the maintainer who tries an upgrade.
+    """
     os.environ.update(HF_HUB_DISABLE_PROGRESS_BARS="1", HF_HUB_DISABLE_TELEMETRY="1", TOKENIZERS_PARALLELISM="false")
     from transformers.utils import logging as transformers_logging
 
-    transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
+    if os.environ.get("COURSE_WARNINGS") == "show":
+        return
+    transformers_logging.set_verbosity_error()
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|huggingface_hub|torch)\b.*")
 
