@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,6 +15,9 @@ PAPER = "#ffffff"
 
 COLOURS = {"positive": "#1f8ac0", "neutral": "#8a8f98", "negative": "#d9692b"}
 """One colour a sentiment: blue and orange differ for every kind of colour vision (after Okabe and Ito, 2008)."""
+
+PIECES = {"first": "#cfe4f5", "second": "#fbdcc4", "special": "#e3e5e9"}
+"""Light papers for tokens: words take the first two in turns, so that neighbours differ; ink reads well on each."""
 
 STYLE = {
     "figure.figsize": (7.0, 3.2),
@@ -126,3 +129,131 @@ def format_bytes(amount: float) -> str:
         amount /= 1000
         units.pop(0)
     return f"{amount:.2g} {units[0]}" if amount < 9.95 else f"{amount:.0f} {units[0]}"
+
+
+def plot_tokens(
+    tokens: Sequence[str] | dict[str, Sequence[str]],
+    ids: Mapping[str, int] | None = None,
+    title: str = "",
+    prefix: str = "##",
+) -> Axes:
+    """Draw tokens as boxes from left to right, going on in the next line where a line is full.
+
+    The boxes of one word touch and have one colour. Special tokens, written in square brackets, are grey. A character
+    that the figure's font does not have is written as its code point, such as U+4E2D.
+
+    Args:
+        tokens: the tokens of one text; or several texts' tokens by a label, which is written before them.
+        ids: the number of each token, to be written below its box; None for no numbers.
+        title: the figure's title.
+        prefix: what a token begins with when it goes on with a word.
+
+    Returns:
+        The axes. Their unit is the inch.
+
+    Raises:
+        ValueError: there is no token to draw, or one has no number in `ids`.
+    """
+    import matplotlib.pyplot as plt
+    from matplotlib.patches import FancyBboxPatch
+
+    rows = dict(tokens) if isinstance(tokens, dict) else {"": tokens}
+    if not any(rows.values()):
+        raise ValueError("plot_tokens needs at least one token")
+    if ids is not None and (unknown := [token for row in rows.values() for token in row if token not in ids]):
+        raise ValueError(f"ids has no number for the token {unknown[0]!r}")
+    width, char, line = 7.0, 0.0925, 0.4 if ids is None else 0.6
+    margin = 0.05 + max(len(label) for label in rows) * char
+    boxes, labels, top = [], [], 0.0
+    for label, row in rows.items():
+        labels.append((top, label))
+        left, word = margin, 0
+        for group in _words(row, prefix):
+            shown = [_drawable(token) for token in group]
+            widths = [
+                max(len(text), 0.8 * len(str(ids[token])) if ids else 0) * char + 0.14
+                for text, token in zip(shown, group, strict=True)
+            ]
+            if left > margin and left + sum(widths) > width:
+                left, top = margin, top + line
+            for text, token, wide in zip(shown, group, widths, strict=True):
+                if left > margin and left + wide > width:
+                    left, top = margin, top + line
+                colour = "special" if _is_special(token) else ("first", "second")[word % 2]
+                boxes.append((left, top, wide, text, colour, ids[token] if ids else None))
+                left += wide
+            left, word = left + 0.1, word + 1
+        top += line + 0.04
+    with plt.rc_context(STYLE):
+        _figure, axes = plt.subplots(figsize=(width + 0.1, top + (0.4 if title else 0.1)), layout="constrained")
+        axes.set(xlim=(-0.02, max(width, *(box[0] + box[2] for box in boxes))), ylim=(top, -0.04), title=title)
+        axes.set_axis_off()
+        for left, height, wide, text, colour, number in boxes:
+            shape = f"round,pad=0,rounding_size={min(0.05, wide / 4)}"
+            axes.add_patch(
+                FancyBboxPatch((left, height), wide, 0.3, boxstyle=shape, facecolor=PIECES[colour], edgecolor=PAPER)
+            )
+            middle = {"ha": "center", "va": "center", "family": "DejaVu Sans Mono", "parse_math": False}
+            axes.text(left + wide / 2, height + 0.16, text, fontsize=11, **middle)
+            if number is not None:
+                axes.text(left + wide / 2, height + 0.4, str(number), fontsize=8.5, **middle)
+        for height, label in labels:
+            axes.text(0, height + 0.16, label, va="center", family="DejaVu Sans Mono", fontsize=10)
+    return axes
+
+
+def plot_bars(values: Mapping[str, float], xlabel: str, title: str = "", write: str = "{:g}") -> Axes:
+    """Draw one bar for each value, the first on top, with the value written at its end.
+
+    Args:
+        values: n numbers from 0 up, by what they are of.
+        xlabel: what the numbers count or measure, with its unit.
+        title: the figure's title.
+        write: how a value is written, as a format string such as `"{:.0%}"`.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ValueError: there is nothing to draw.
+    """
+    import matplotlib.pyplot as plt
+
+    if not values:
+        raise ValueError("there is nothing to draw: plot_bars needs at least one value")
+    with plt.rc_context(STYLE):
+        _figure, axes = plt.subplots(figsize=(7.0, 0.9 + 0.34 * len(values)), layout="constrained")
+        axes.barh(range(len(values)), values.values(), height=0.66, color=COLOURS["positive"])
+        for place, value in enumerate(values.values()):
+            axes.annotate(
+                write.format(value), (value, place), (5, 0), textcoords="offset points", va="center", fontsize=10
+            )
+        axes.set(yticks=range(len(values)), yticklabels=list(values), xlabel=xlabel, title=title)
+        axes.set_xlim(0, 1.12 * max(*values.values(), 1e-9))
+        axes.invert_yaxis()
+        axes.tick_params(axis="y", length=0)
+    return axes
+
+
+def _words(tokens: Sequence[str], prefix: str) -> list[list[str]]:
+    """Put the tokens of one word together: one that begins with `prefix` goes on with the word before it."""
+    words: list[list[str]] = []
+    for token in tokens:
+        if words and token.startswith(prefix) and token != prefix and not _is_special(words[-1][0]):
+            words[-1].append(token)
+        else:
+            words.append([token])
+    return words
+
+
+def _is_special(token: str) -> bool:
+    return len(token) > 2 and token.startswith("[") and token.endswith("]")
+
+
+def _drawable(token: str) -> str:
+    """Return a token as the figure can write it: at most 24 characters, each of them in the font."""
+    from matplotlib.font_manager import findfont, get_font
+
+    font = get_font(findfont("DejaVu Sans Mono"))
+    short = token if len(token) <= 24 else f"{token[:23]}…"
+    return "".join(c if font.get_char_index(ord(c)) and c.isprintable() else f"U+{ord(c):04X}" for c in short)

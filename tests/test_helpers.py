@@ -87,6 +87,46 @@ def test_plot_scores_refuses_what_does_not_match(texts, results):
         plots.plot_scores(texts, results)
 
 
+TOKENS = ["[CLS]", "una", "##ffa", "##ble", "$5", "中", "[SEP]"]
+
+
+def test_plot_tokens_draws_a_box_a_token_and_its_number_below():
+    axes = plots.plot_tokens(TOKENS, dict(zip(TOKENS, range(7), strict=True)), title="Seven")
+    assert [text.get_text() for text in axes.texts if text.get_text()][::2] == [*TOKENS[:5], "U+4E2D", "[SEP]"]
+    assert [text.get_text() for text in axes.texts if text.get_text()][1::2] == list("0123456")
+    colours = [patch.get_facecolor() for patch in axes.patches]
+    assert colours[0] == colours[-1] != colours[1]
+    assert colours[1] == colours[2] == colours[3] != colours[4]
+    axes.figure.canvas.draw()
+
+
+def test_plot_tokens_goes_on_in_the_next_line_and_stays_on_the_page():
+    axes = plots.plot_tokens({"long": ["word"] * 60 + ["x" * 300], "short": ["one"]})
+    edges = [patch.get_bbox() for patch in axes.patches]
+    assert len({box.y0 for box in edges}) > 5
+    assert max(box.x1 for box in edges) <= 7
+    assert {"long", "short"} <= {text.get_text() for text in axes.texts}
+
+
+def test_plot_tokens_refuses_what_it_cannot_draw():
+    with pytest.raises(ValueError, match="at least one token"):
+        plots.plot_tokens([])
+    with pytest.raises(ValueError, match="no number for the token '##ffa'"):
+        plots.plot_tokens(["una", "##ffa"], {"una": 1})
+
+
+def test_plot_bars_writes_each_value_at_its_bar():
+    axes = plots.plot_bars({"one": 0.25, "two": 0.5}, "share", title="Two", write="{:.0%}")
+    assert [bar.get_width() for bar in axes.patches] == [0.25, 0.5]
+    assert [text.get_text() for text in axes.texts] == ["25%", "50%"]
+    with pytest.raises(ValueError, match="nothing to draw"):
+        plots.plot_bars({}, "share")
+
+
+def test_papers_of_tokens_let_ink_be_read():
+    assert all(contrast(plots.INK, colour) >= 4.5 for colour in plots.PIECES.values())
+
+
 def test_a_label_gets_the_colour_of_its_sentiment():
     assert plots.sentiment_of("Positive") == "positive"
     assert plots.sentiment_of("NEG") == "negative"
