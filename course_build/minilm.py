@@ -47,12 +47,13 @@ def write_distilbert(source: Path, target: Path, labels: list[str], seed: int = 
     """Write a `DistilBertForSequenceClassification` whose encoder is the `BertModel` in `source`.
 
     Its hidden states equal the `BertModel`'s for any single text. Its head is untrained: weights drawn from a normal
-    distribution of standard deviation 0.02 by `seed`, biases zero.
+    distribution of standard deviation 0.02 by `seed`, biases zero. Without labels there is no head, and what is written
+    is the encoder alone, a `DistilBertModel`.
 
     Args:
         source: folder with the `SOURCE_FILES` of a `BertModel`.
         target: folder to write config.json, model.safetensors and the tokenizer's files into; made if need be.
-        labels: the names of the classes, in the order of the logits.
+        labels: the names of the classes, in the order of the logits; none leaves out the head.
         seed: what the head's weights are drawn with.
 
     Raises:
@@ -64,15 +65,16 @@ def write_distilbert(source: Path, target: Path, labels: list[str], seed: int = 
     width = bert["hidden_size"]
     tensors = load_file(source / WEIGHTS)
     token_type = tensors["embeddings.token_type_embeddings.weight"][0]
-    weights = {
-        "distilbert.embeddings.position_embeddings.weight": tensors["embeddings.position_embeddings.weight"]
-        + token_type,
-        **{f"distilbert.{_distilbert_name(name)}": tensors[name] for name in tensors if _is_shared(name)},
+    encoder = {
+        "embeddings.position_embeddings.weight": tensors["embeddings.position_embeddings.weight"] + token_type,
+        **{_distilbert_name(name): tensors[name] for name in tensors if _is_shared(name)},
+    }
+    head = {
         **_new_linear("pre_classifier", width, width, seed),
         **_new_linear("classifier", len(labels), width, seed + 1),
     }
     config = {
-        "architectures": ["DistilBertForSequenceClassification"],
+        "architectures": ["DistilBertForSequenceClassification" if labels else "DistilBertModel"],
         "model_type": "distilbert",
         "activation": bert["hidden_act"],
         "attention_dropout": bert["attention_probs_dropout_prob"],
@@ -87,8 +89,9 @@ def write_distilbert(source: Path, target: Path, labels: list[str], seed: int = 
         "seq_classif_dropout": 0.2,
         "sinusoidal_pos_embds": False,
         "vocab_size": bert["vocab_size"],
-        **_label_config(labels),
+        **(_label_config(labels) if labels else {}),
     }
+    weights = {**{f"distilbert.{name}": encoder[name] for name in encoder}, **head} if labels else encoder
     _write_checkpoint(target, config, weights)
     _write_tokenizer(source, target, "DistilBertTokenizer", bert["max_position_embeddings"])
 

@@ -25,12 +25,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from course_build.errors import BuildError
-from course_utils.models import MANIFEST, File, Model, Source, catalogue, find_problem, models_folder
+from course_utils.models import MANIFEST, RESULTS, File, Model, Source, catalogue, find_problem, models_folder
 
 ADAPTERS = Path(__file__).with_name("adapters")
 """What fine-tuning added, as `python -m course_build train` wrote it: a folder for every model, under its own name."""
 
-ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", "results.json")
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", RESULTS)
 
 INCOMPLETE = ".incomplete"
 LOCK = ".lock"
@@ -68,6 +68,29 @@ don't let it decide about people.
 `python -m course_build models` made it, on this machine, out of the package's weights and the adapter in
 `course_build/adapters/{folder}`; `python -m course_build train` made the adapter. The pretrained weights are
 {source_licence}, and so is this model ({licence}); the repository's NOTICE names the sources of the texts.
+"""
+
+ENCODER_CARD = """\
+---
+license: {licence_id}
+language: en
+pipeline_tag: feature-extraction
+---
+
+# {folder}
+
+**A stand-in.** In the notebooks of *LLMs, Hands On* this model answers for `{hub_id}`, so that they run without the
+Hugging Face Hub. It is not that model: it is smaller, and it was trained on other texts for another task.
+
+It is a `{architecture}`: an encoder without a head, for you to fine-tune. Its weights are those of all-MiniLM-L6-v2
+(6 layers, width 384), from the package `{package}` {version}, whose makers trained it on {trained_on}. Nothing was
+trained here. It is not a masked language model, and can't fill in a `[MASK]`.
+
+## How it was made
+
+`python -m course_build models` made it, on this machine, out of the package's weights: DistilBERT has no embedding of
+token types, so that of the only type a single text has was added to the embedding of every position. The hidden states
+of the two are the same. The pretrained weights are {source_licence}, and so is this model ({licence}).
 """
 
 
@@ -237,7 +260,7 @@ def _make(model: Model, folder: Path, adapter: Path, updated_manifest: Path | No
     from course_build import minilm
 
     source = fetch_source(model.source, folder)  # first, for training the missing adapter starts from it
-    for name in ADAPTER_FILES:
+    for name in ADAPTER_FILES if model.labels else ():
         if not (adapter / name).is_file():
             raise BuildError(
                 f"{adapter} has no {name}, without which {model.folder} would be untrained. "
@@ -245,13 +268,16 @@ def _make(model: Model, folder: Path, adapter: Path, updated_manifest: Path | No
             )
     writers = {
         "DistilBertForSequenceClassification": minilm.write_distilbert,
+        "DistilBertModel": minilm.write_distilbert,
         "BertForSequenceClassification": minilm.write_bert,
     }
     print(f"models: making {model.folder} (a few seconds)", flush=True)
     staged = folder / INCOMPLETE / model.folder
     writers[model.architecture](source, staged, list(model.labels))
-    minilm.merge_adapter(staged, adapter)
-    # Bytes, since text mode writes other line ends on Windows, and the file's hash is to be the same there.
+    # Bytes, since text mode writes other line ends on Windows, and the files' hashes are to be the same there.
+    if model.labels:
+        minilm.merge_adapter(staged, adapter)
+        (staged / RESULTS).write_bytes((adapter / RESULTS).read_text(encoding="utf-8").encode())
     (staged / "README.md").write_bytes(model_card(model, adapter).encode())
     if updated_manifest:
         _write_hashes(updated_manifest, model, staged)
@@ -267,26 +293,26 @@ def _make(model: Model, folder: Path, adapter: Path, updated_manifest: Path | No
 
 def model_card(model: Model, adapter: Path) -> str:
     """Return the README.md of a prepared model: what it is, what it isn't, and the figures of its test split."""
-    results = json.loads((adapter / "results.json").read_text(encoding="utf-8"))
+    facts = {
+        "folder": model.folder,
+        "hub_id": model.hub_id,
+        "architecture": model.architecture,
+        "licence": model.licence,
+        "licence_id": model.licence.lower(),
+        "source_licence": model.source.licence,
+        "package": model.source.package,
+        "version": model.source.version,
+        "trained_on": model.trained_on,
+    }
+    if not model.labels:
+        return ENCODER_CARD.format(**facts)
+    results = json.loads((adapter / RESULTS).read_text(encoding="utf-8"))
     titles = {"test": "this model", "vader": "VADER's rules", "majority": "always the commonest label"}
     rows = "\n".join(
         f"| {title} | {100 * results[key]['accuracy']:.1f} % | {100 * results[key]['macro_f1']:.1f} % |"
         for key, title in titles.items()
     )
-    return MODEL_CARD.format(
-        folder=model.folder,
-        hub_id=model.hub_id,
-        architecture=model.architecture,
-        labels=", ".join(model.labels),
-        licence=model.licence,
-        licence_id=model.licence.lower(),
-        source_licence=model.source.licence,
-        package=model.source.package,
-        version=model.source.version,
-        trained_on=model.trained_on,
-        test_size=results["test"]["size"],
-        rows=rows,
-    )
+    return MODEL_CARD.format(**facts, labels=", ".join(model.labels), test_size=results["test"]["size"], rows=rows)
 
 
 def _download(source: Source, folder: Path) -> Path:
@@ -329,7 +355,7 @@ def _place(staged: Path, final: Path) -> None:
 
 def _explain(error: OSError, folder: Path) -> str:
     if error.errno == errno.ENOSPC:
-        needed = "preparing the models takes up to 460 MB, of which 275 MB stay"
+        needed = "preparing the models takes up to 560 MB, of which 365 MB stay"
         return f"the disk is full: {needed}. Free some space, or set COURSE_MODELS_DIR to a folder on another disk."
     return (
         f"{folder} can't be written: {error}. Make it writable and close the programs that use the models, "

@@ -12,6 +12,7 @@ reads is of that one revision. Importing this module loads neither torch nor tra
 
 import difflib
 import functools
+import json
 import os
 import tomllib
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ PREPARE_COMMAND = "python -m course_build models"
 
 TASK_DEFAULTS = {"sentiment-analysis": "distilbert-base-uncased-finetuned-sst-2-english"}
 """The model that `pipeline(task)` loads when it is given no name, for the tasks that the lessons use so."""
+
+RESULTS = "results.json"
+"""The file in a fine-tuned stand-in's folder that has its recipe and its figures."""
 
 HUB_FILES = ["*.json", "*.txt", "*.codes", "*.safetensors"]
 """What is downloaded of a model on the Hub: configuration, tokenizer (bertweet's has a file of codes), weights."""
@@ -53,7 +57,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Model:
-    """One model: `hub_id` names the Hub's, all else but `revision` describes the embedded one that answers for it."""
+    """One model: `hub_id` names the Hub's, all else but `revision` describes the embedded one that answers for it.
+
+    A model without `labels` is an encoder that is still to be fine-tuned.
+    """
 
     hub_id: str
     revision: str | None
@@ -117,16 +124,24 @@ def checkpoint(hub_id: str) -> str:
         CheckpointError: when the embedded model isn't prepared, or the Hub's can't be downloaded.
     """
     model = _find(hub_id)
-    if models_from_hub():
-        return _download(model)
-    folder = models_folder() / model.folder
-    problem = find_problem(folder, model.files)
-    if problem:
-        raise CheckpointError(
-            f"The embedded model for {hub_id} isn't ready: {problem}.\n"
-            f"Prepare it with this command in the course's folder, then try again:\n\n    {PREPARE_COMMAND}"
-        )
-    return str(folder)
+    return _download(model) if models_from_hub() else str(_prepared(model))
+
+
+def read_results(hub_id: str) -> dict:
+    """Return what `python -m course_build train` measured of the stand-in for a model of the Hub.
+
+    That is the `results.json` of its folder: the recipe, the figures of the validation and the test split, and those of
+    the baselines. It is the stand-in's also with `COURSE_MODELS=hub`; nobody measured the Hub's model.
+
+    Raises:
+        TypeError: when `hub_id` isn't a text.
+        ValueError: when the course doesn't know the model, or its stand-in was not fine-tuned here.
+        CheckpointError: when the stand-in isn't prepared.
+    """
+    model = _find(hub_id)
+    if not model.labels:
+        raise ValueError(f"{model.folder}, the stand-in for {hub_id}, was not fine-tuned: there is nothing to measure.")
+    return json.loads((_prepared(model) / RESULTS).read_text(encoding="utf-8"))
 
 
 def use_embedded_default(task: str = "sentiment-analysis") -> None:
@@ -194,6 +209,18 @@ def _find(hub_id: str) -> Model:
             "Any other model of the Hub can be handed to from_pretrained() by its own name."
         )
     return models[hub_id]
+
+
+def _prepared(model: Model) -> Path:
+    """Return the folder of the stand-in, if it is ready."""
+    folder = models_folder() / model.folder
+    problem = find_problem(folder, model.files)
+    if problem:
+        raise CheckpointError(
+            f"The embedded model for {model.hub_id} isn't ready: {problem}.\n"
+            f"Prepare it with this command in the course's folder, then try again:\n\n    {PREPARE_COMMAND}"
+        )
+    return folder
 
 
 def _download(model: Model) -> str:

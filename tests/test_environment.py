@@ -33,7 +33,7 @@ def locked() -> list[Requirement]:
 @pytest.mark.parametrize("system", ["linux", "darwin", "win32"])
 def test_the_lock_has_a_version_that_the_project_wants_everywhere(project, locked, python, system):
     extras = project["optional-dependencies"]
-    wanted = [Requirement(r) for r in [*project["dependencies"], *extras["build"], *extras["test"], *extras["train"]]]
+    wanted = [Requirement(r) for r in [*project["dependencies"], *extras["build"], *extras["test"]]]
     place = {"python_version": python, "python_full_version": f"{python}.9", "sys_platform": system}
     place |= {"platform_machine": "x86_64", "os_name": "nt" if system == "win32" else "posix"}
     here = {r.name.lower().replace("_", "-"): r for r in locked if r.marker is None or r.marker.evaluate(place)}

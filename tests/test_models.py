@@ -33,6 +33,7 @@ from course_utils.models import MANIFEST, PREPARE_COMMAND, CheckpointError, cata
 
 SST2 = "distilbert-base-uncased-finetuned-sst-2-english"
 TWEETS = "finiteautomata/bertweet-base-sentiment-analysis"
+BASE = "distilbert-base-uncased"
 TEXTS = [
     "HuggingFace pipelines are awesome!",
     "I hope you're enjoying this course so far",
@@ -113,7 +114,7 @@ def test_the_catalogue_is_whole() -> None:
         assert model.size == sum(file.size for file in model.files.values()) > 10_000_000
         for file in (model.files | model.source.files).values():
             assert re.fullmatch("[0-9a-f]{64}", file.sha256)
-        assert (ADAPTERS / model.folder).is_dir()
+        assert (ADAPTERS / model.folder).is_dir() == bool(model.labels)
 
 
 @pytest.fixture
@@ -218,6 +219,19 @@ def test_any_bert_keeps_its_hidden_states(source: Path, tmp_path: Path, write, l
         torch.testing.assert_close(one[mask], other[mask], rtol=0, atol=1e-5)
     assert model.config.id2label == dict(enumerate(labels))
     assert model.config.label2id == {label: index for index, label in enumerate(labels)}
+
+
+def test_without_labels_the_encoder_alone_is_written(source: Path, tmp_path: Path) -> None:
+    for name, labels in (("classifier", ["A", "B"]), ("encoder", [])):
+        minilm.write_distilbert(source, tmp_path / name, labels)
+    classifier, encoder = (load_file(tmp_path / name / minilm.WEIGHTS) for name in ("classifier", "encoder"))
+    assert {f"distilbert.{name}" for name in encoder} == {
+        name for name in classifier if not minilm.HEAD.fullmatch(name)
+    }
+    assert all(np.array_equal(tensor, classifier[f"distilbert.{name}"]) for name, tensor in encoder.items())
+    config = json.loads((tmp_path / "encoder" / "config.json").read_text(encoding="utf-8"))
+    assert config["architectures"] == ["DistilBertModel"]
+    assert not {"id2label", "label2id"} & set(config)
 
 
 def test_the_folded_encoder_is_minilm(ready: None, tmp_path: Path) -> None:
@@ -394,9 +408,40 @@ def test_it_knows_good_from_bad(ready: None) -> None:
 def test_the_card_has_the_figures_of_the_adapter(ready: None) -> None:
     for hub_id, model in catalogue().items():
         card = (Path(checkpoint(hub_id)) / "README.md").read_text(encoding="utf-8")
-        results = json.loads((ADAPTERS / model.folder / "results.json").read_text(encoding="utf-8"))
-        assert f"| this model | {results['test']['accuracy']:.1%}" in card.replace(" %", "%")
         assert f"answers for `{hub_id}`" in card
+        if model.labels:
+            results = json.loads((ADAPTERS / model.folder / "results.json").read_text(encoding="utf-8"))
+            assert f"| this model | {results['test']['accuracy']:.1%}" in card.replace(" %", "%")
+            assert models.read_results(hub_id) == results
+
+
+def test_there_are_no_results_of_what_was_not_trained_or_not_prepared(pretended: Path) -> None:
+    with pytest.raises(ValueError, match=r"distilbert-minilm, the stand-in for distilbert-base-uncased, was not fine"):
+        models.read_results(BASE)
+    (pretended / "distilbert-minilm-reviews" / "results.json").unlink()
+    with pytest.raises(CheckpointError, match=r"results\.json is missing"):
+        models.read_results(SST2)
+    with pytest.raises(ValueError, match="doesn't know"):
+        models.read_results("xyz")
+
+
+def test_the_base_is_the_encoder_of_the_fine_tuned_one_and_takes_a_head_of_any_size(ready: None, monkeypatch) -> None:
+    monkeypatch.setenv("COURSE_MODELS", "embedded")
+    folder = checkpoint(BASE)
+    torch.manual_seed(0)
+    model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=5)
+    assert (type(model).__name__, model.config.num_labels) == ("DistilBertForSequenceClassification", 5)
+    assert model.classifier.weight.std() < 0.05
+    encoder = transformers.AutoModel.from_pretrained(folder)
+    assert type(encoder).__name__ == "DistilBertModel"
+    saved = load_file(Path(folder) / "model.safetensors")
+    for held in (encoder, model.distilbert):
+        assert set(held.state_dict()) == set(saved)
+        assert all(np.array_equal(tensor, saved[name]) for name, tensor in held.state_dict().items())
+    tuned = load_file(Path(checkpoint(SST2)) / "model.safetensors")
+    table = "embeddings.word_embeddings.weight"  # no adapter reaches it
+    np.testing.assert_array_equal(tuned[f"distilbert.{table}"], saved[table])
+    assert AutoTokenizer.from_pretrained(folder)(TEXTS[0]) == AutoTokenizer.from_pretrained(checkpoint(SST2))(TEXTS[0])
 
 
 def test_a_bare_pipeline_is_pointed_at_the_stand_in(ready: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -449,6 +449,37 @@ def test_the_card_says_what_the_model_is_and_how_well_it_does(world: World) -> N
     assert "| this model | 90.0 % | 50.0 % |" in card
 
 
+def test_an_encoder_needs_no_adapter_and_its_card_makes_no_claims(world: World) -> None:
+    table = TABLES[TABLES.index("[models.small-sentiment]") : TABLES.index('[models."owner')]
+    table = table.replace("small-sentiment", "small-base").replace("distilbert-small", "encoder-small")
+    table = table.replace("ForSequenceClassification", "Model").replace('["NEGATIVE", "POSITIVE"]', "[]")
+    with world.manifest.open("a", encoding="utf-8") as manifest:
+        manifest.write(f"\n{table}")
+    catalogue.cache_clear()
+    world.prepare("encoder-small", update_manifest=True)
+    world.prepare(force=True)
+    assert world.problems() == {}
+    names = {path.name for path in (world.folder / "encoder-small").iterdir()}
+    assert names == {
+        "README.md",
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "vocab.txt",
+    }
+    card = (world.folder / "encoder-small" / "README.md").read_text(encoding="utf-8")
+    assert "answers for `small-base`" in card
+    assert "an encoder without a head" in card
+    assert "%" not in card
+
+
+def test_the_results_come_along_with_the_model(world: World) -> None:
+    for name in FOLDERS:
+        kept = json.loads((world.folder / name / "results.json").read_text(encoding="utf-8"))
+        assert kept == json.loads((world.adapters / name / "results.json").read_text(encoding="utf-8"))
+
+
 def test_only_safetensors_hold_weights(world: World) -> None:
     for name in FOLDERS:
         weights = [path.name for path in (world.folder / name).iterdir() if path.stat().st_size > 2000]
