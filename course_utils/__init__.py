@@ -7,7 +7,17 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["batches", "characters", "models", "notebook", "parameters", "plots", "reviews", "sentiment"],
+    submodules=[
+        "batches",
+        "characters",
+        "evaluation",
+        "models",
+        "notebook",
+        "parameters",
+        "plots",
+        "reviews",
+        "sentiment",
+    ],
     submod_attrs={
         "batches": ["batch_by_length", "padding_share"],
         "models": ["checkpoint"],

@@ -19,6 +19,9 @@ COLOURS = {"positive": "#1f8ac0", "neutral": "#8a8f98", "negative": "#d9692b"}
 PIECES = {"first": "#cfe4f5", "second": "#fbdcc4", "special": "#e3e5e9"}
 """Light papers for tokens: words take the first two in turns, so that neighbours differ; ink reads well on each."""
 
+LINES = (COLOURS["positive"], COLOURS["negative"], "#2f7d5b", "#8a5a9e")
+"""The colours of the lines of one figure, in their order; each is 3:1 or better on the paper."""
+
 STYLE = {
     "figure.figsize": (7.0, 3.2),
     "figure.dpi": 110,
@@ -257,3 +260,134 @@ def _drawable(token: str) -> str:
     font = get_font(findfont("DejaVu Sans Mono"))
     short = token if len(token) <= 24 else f"{token[:23]}…"
     return "".join(c if font.get_char_index(ord(c)) and c.isprintable() else f"U+{ord(c):04X}" for c in short)
+
+
+def plot_curves(
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    level: tuple[float, str] | None = None,
+) -> Axes:
+    """Draw lines over the same axis, such as the losses of a training, each with its name at its end.
+
+    Lines differ in colour and in dashes, so that they can be told apart without either.
+
+    Args:
+        curves: the x and the y values of each line, by its name.
+        xlabel: what x is, with its unit.
+        ylabel: what y is, with its unit.
+        title: the figure's title.
+        level: a value of y to draw a thin line at, and its name; None for no such line.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ValueError: there is no line, one is empty, or it has other numbers of x and of y values.
+    """
+    import matplotlib.pyplot as plt
+
+    if not curves or not all(len(x) == len(y) > 0 for x, y in curves.values()):
+        raise ValueError("plot_curves needs at least one line, and for each as many x values as y values")
+    with plt.rc_context(STYLE):
+        _figure, axes = plt.subplots(layout="constrained")
+        looks = zip(LINES * len(curves), ("-", "--", "-.", ":") * len(curves), curves.items(), strict=False)
+        for colour, dashes, (name, (x, y)) in looks:
+            marker = "o" if len(x) <= 20 else ""
+            axes.plot(x, y, dashes, color=colour, marker=marker, markersize=4, linewidth=1.8, label=name)
+            axes.annotate(name, (x[-1], y[-1]), xytext=(8, 0), textcoords="offset points", va="center", color=colour)
+        if level:
+            axes.axhline(level[0], color=COLOURS["neutral"], linewidth=1)
+            axes.annotate(level[1], (0.01, level[0]), xycoords=("axes fraction", "data"), va="bottom", fontsize=9)
+        axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    return axes
+
+
+def plot_confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str], title: str = "") -> Axes:
+    """Draw a confusion matrix: a row for what people said, a column for what the model said, counts in the squares.
+
+    The shade is the share of the row, so that a rare label is as visible as a common one.
+
+    Raises:
+        ValueError: the matrix is not square, or has another size than there are labels.
+    """
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    counts = np.asarray(matrix)
+    if counts.shape != (len(labels), len(labels)):
+        raise ValueError(f"{len(labels)} labels need a square matrix of that size, not one of shape {counts.shape}")
+    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    with plt.rc_context(STYLE):
+        side = 1.6 + 1.1 * len(labels)
+        _figure, axes = plt.subplots(figsize=(side + 1.0, side), layout="constrained")
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        for row, column in np.ndindex(*counts.shape):
+            ink = PAPER if shares[row, column] > 0.55 else INK
+            shown = f"{counts[row, column]:,}\n{shares[row, column]:.0%}"
+            axes.text(column, row, shown, ha="center", va="center", color=ink)
+        places = range(len(labels))
+        axes.set(xticks=places, xticklabels=labels, yticks=places, yticklabels=labels, title=title)
+        axes.set(xlabel="what the model said", ylabel="what people said")
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+    return axes
+
+
+def plot_calibration(bins: Sequence[tuple[int, float, float]], title: str = "") -> Axes:
+    """Draw a reliability diagram: the accuracy of answers with about the same score, beside the line where both agree.
+
+    Args:
+        bins: size, mean score and accuracy of each group of answers, as `evaluation.calibration` returns them.
+        title: the figure's title.
+
+    Raises:
+        ValueError: there is no group.
+    """
+    import matplotlib.pyplot as plt
+
+    if not bins:
+        raise ValueError("plot_calibration needs at least one group of answers")
+    scores, accuracies = [score for _, score, _ in bins], [share for _, _, share in bins]
+    spread = [2 * (share * (1 - share) / size) ** 0.5 for size, _, share in bins]
+    with plt.rc_context(STYLE):
+        _figure, axes = plt.subplots(figsize=(5.4, 4.2), layout="constrained")
+        lowest = min(0.5, *scores, *accuracies) - 0.05
+        axes.plot([lowest, 1], [lowest, 1], "--", color=COLOURS["neutral"], linewidth=1)
+        axes.annotate("as sure as right", (lowest, lowest), xytext=(14, 2), textcoords="offset points", fontsize=9)
+        look = {"color": COLOURS["positive"], "ecolor": COLOURS["neutral"], "capsize": 3, "markersize": 6}
+        axes.errorbar(scores, accuracies, yerr=spread, fmt="o-", **look)
+        for size, score, share in bins:
+            axes.annotate(f"{size:,}", (score, share), xytext=(7, -13), textcoords="offset points", fontsize=9)
+        axes.set(xlabel="mean score of the answers", ylabel="share that is right", title=title)
+        axes.set(xlim=(lowest, 1.03), ylim=(lowest, 1.06))
+    return axes
+
+
+def plot_accuracies(accuracies: Mapping[str, float], size: int, title: str = "") -> Axes:
+    """Draw accuracies measured on the same texts as dots, each with a whisker of two standard errors on each side.
+
+    Args:
+        accuracies: an accuracy from 0 to 1 for each name, drawn from top to bottom.
+        size: how many texts they were measured on.
+        title: the figure's title.
+
+    Raises:
+        ValueError: there is nothing to draw, an accuracy is not from 0 to 1, or there was no text.
+    """
+    import matplotlib.pyplot as plt
+
+    if not accuracies or size < 1 or not all(0 <= share <= 1 for share in accuracies.values()):
+        raise ValueError("plot_accuracies needs accuracies from 0 to 1, measured on at least one text")
+    with plt.rc_context(STYLE):
+        _figure, axes = plt.subplots(figsize=(7.0, 0.9 + 0.42 * len(accuracies)), layout="constrained")
+        places = range(len(accuracies))
+        spread = [2 * (share * (1 - share) / size) ** 0.5 for share in accuracies.values()]
+        look = {"color": COLOURS["positive"], "ecolor": COLOURS["neutral"], "capsize": 3, "markersize": 7}
+        axes.errorbar(list(accuracies.values()), places, xerr=spread, fmt="o", **look)
+        axes.set(yticks=places, yticklabels=list(accuracies), xlabel="accuracy", title=title)
+        axes.grid(axis="x", color=INK, alpha=0.12)
+        axes.invert_yaxis()
+        axes.tick_params(axis="y", length=0)
+    return axes

@@ -1,9 +1,9 @@
 """Every exercise: its solution passes, its stub does not, and each wrong answer that people give gets its own hint."""
 
-import ast
 import functools
 import importlib
 import inspect
+import symtable
 
 import nbformat
 import proofs
@@ -27,17 +27,24 @@ def checks_module(lesson: str):
     return importlib.import_module(f"course_utils.exercises.lesson_{lesson}")
 
 
-def names_in(code: str, context: type[ast.expr_context]) -> set[str]:
-    """The names that code reads (`ast.Load`) or makes (`ast.Store`); none, if it is for Jupyter and not for Python."""
+def names_in(code: str, *, made: bool) -> set[str]:
+    """The names that code makes at its top level, or else those that it reads from there; none, if it is no Python.
+
+    What a function calls its own things does not count: an answer's `history` is not the lesson's.
+    """
     try:
-        nodes = list(ast.walk(ast.parse(code)))
+        top = symtable.symtable(code, "cell", "exec")
     except SyntaxError:
         return set()
-    names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, context)}
-    if context is ast.Store:
-        names |= {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
-        names |= {(node.asname or node.name).split(".")[0] for node in nodes if isinstance(node, ast.alias)}
-    return names
+    if made:
+        return {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported() or s.is_namespace()}
+    found, tables = set(), [top]
+    while tables:
+        table = tables.pop()
+        tables += table.get_children()
+        symbols = [s for s in table.get_symbols() if s.is_referenced() and (table is top or s.is_global())]
+        found |= {symbol.get_name() for symbol in symbols}
+    return found
 
 
 @functools.cache
@@ -47,14 +54,14 @@ def names_of(lesson: str) -> dict:
     notebook = nbformat.read(path, as_version=4)
     answers = [solution for _, _, solution in exercises(notebook, path)]
     answers += [code for of, *_, mistakes in WRONG if of == lesson for code, _ in mistakes.values()]
-    wanted = set().union(*[names_in(code, ast.Load) for code in answers])
+    wanted = set().union(*[names_in(code, made=False) for code in answers])
     needed = []
     for cell in reversed(notebook.cells):
         if cell.cell_type != "code" or "exercise" in cell.metadata or "tags" in cell.metadata:
             continue
-        if "notebook.prepare()" in cell.source or wanted & names_in(cell.source, ast.Store):
+        if "notebook.prepare()" in cell.source or wanted & names_in(cell.source, made=True):
             needed.insert(0, cell.source)
-            wanted |= names_in(cell.source, ast.Load)
+            wanted |= names_in(cell.source, made=False)
     namespace = {}
     for code in needed:
         exec(code, namespace)
