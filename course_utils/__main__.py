@@ -12,6 +12,7 @@ from course_utils.models import CheckpointError
 
 COMMANDS = {
     "classify": ("course_utils.classify", "classify a file of texts: CSV, JSON Lines or Parquet"),
+    "serve": ("course_utils.serve", "answer over HTTP, for many clients at once"),
 }
 """A command's name, its module, and what it does in one line."""
 

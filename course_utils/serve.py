@@ -1,0 +1,143 @@
+"""`python -m course_utils serve`: run the service until it is told to stop."""
+
+import argparse
+import asyncio
+import dataclasses
+import functools
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from course_utils.batching import Classifier
+from course_utils.errors import CommandError
+from course_utils.models import TASK_DEFAULTS, checkpoint
+
+try:
+    import uvicorn
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    from course_utils.service import Settings, create_app
+except ImportError as missing:
+    raise CommandError(f"the service needs {missing.name}. Install it: python -m pip install -e '.[serve]'") from None
+
+
+class PunctualProtocol(H11Protocol):
+    """uvicorn's HTTP/1.1, with an end to clients that dawdle.
+
+    uvicorn waits without limit for a request's headers, and for the rest of a body that was refused.
+    """
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Give a new connection its time."""
+        super().connection_made(transport)
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        """Give it the same time again after each response."""
+        super().on_response_complete()
+        self._watch()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Forget the time."""
+        super().connection_lost(error)
+        self._deadline.cancel()
+
+    def _watch(self) -> None:
+        if self._deadline:
+            self._deadline.cancel()
+        self._deadline = self.loop.call_later(self.config.timeout_keep_alive, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.timeout_keep_alive_handler()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where to listen, which model, and the limits."""
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s: this machine only)")
+    parser.add_argument("--port", type=_port, default=8000, help="port to listen on (%(default)s; 0 takes a free one)")
+    parser.add_argument(
+        "--model", default=TASK_DEFAULTS["sentiment-analysis"], help="name of the model, or its folder (%(default)s)"
+    )
+    parser.add_argument("--backend", choices=BACKENDS, default="torch", help="what runs the model (%(default)s)")
+    for limit in dataclasses.fields(Settings):
+        option = f"--{limit.name.replace('_', '-')}"
+        help_text = f"{limit.metadata['help']} (%(default)s)"
+        parser.add_argument(option, type=limit.type, default=limit.default, metavar="N", help=help_text)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until SIGINT or SIGTERM; then finish what was begun.
+
+    Raises:
+        CommandError: the port is taken, a limit makes no sense, or the model can't be loaded.
+    """
+    try:
+        settings = Settings(**{limit.name: getattr(arguments, limit.name) for limit in dataclasses.fields(Settings)})
+        folder = arguments.model if Path(arguments.model).is_dir() else checkpoint(arguments.model)
+    except ValueError as error:
+        raise CommandError(str(error)) from None
+    app = create_app(
+        functools.partial(BACKENDS[arguments.backend], folder),
+        settings,
+        model=arguments.model,
+        backend=arguments.backend,
+    )
+    config = uvicorn.Config(
+        app,
+        http=PunctualProtocol,
+        ws="none",
+        lifespan="on",
+        log_level="warning",
+        server_header=False,
+        timeout_keep_alive=settings.idle_seconds,
+        timeout_graceful_shutdown=settings.grace_seconds,
+    )
+    server = uvicorn.Server(config)
+    app.state.service.on_failure = functools.partial(setattr, server, "should_exit", True)
+    listener = _listen(arguments.host, arguments.port)
+    host, port = listener.getsockname()[:2]
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    # uvicorn raises a signal again once it has stopped, which would end this process with another status than 0.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None if server.should_exit else sys.exit(0))
+    print(f"serve: {url} answers POST /classify and describes itself at {url}/docs. Ctrl+C stops it.", flush=True)
+    server.run(sockets=[listener])
+    if app.state.service.failure:
+        raise CommandError(f"the model can't be loaded: {app.state.service.failure}")
+    print("serve: stopped", flush=True)
+    return 0
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        advice = "Take another with --port; 0 takes any that is free."
+        raise CommandError(f"port {port} of {host} can't be had: {error.strerror}. {advice}") from None
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text}")
+    return port
+
+
+def _load_torch(folder: str) -> Classifier:
+    from transformers.utils import logging as transformers_logging
+
+    from course_utils.sentiment import SentimentPipeline
+
+    transformers_logging.disable_progress_bar()
+    classifier = SentimentPipeline(folder)
+    classifier(["The first run takes longer than any other: have it before the first request comes."])
+    return classifier
+
+
+BACKENDS = {"torch": _load_torch}
+"""What can run the model; each takes a folder and returns a classifier."""

@@ -1,0 +1,336 @@
+"""Sentiment analysis over HTTP, for many clients at once: `create_app` makes the application from any classifier.
+
+`python -m course_utils serve` runs it.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import functools
+import importlib.metadata
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated
+
+import prometheus_client as prometheus
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import PlainTextResponse, RedirectResponse, Response
+from fastapi_offline import FastAPIOffline
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, create_model
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from course_utils.batching import Batcher, Classifier, ModelFailedError, QueueFullError
+from course_utils.models import TASK_DEFAULTS
+
+CLIENT_GONE = 499
+"""The status that nginx logs for a client that left before its answer; nobody receives it."""
+
+log = logging.getLogger(__name__)
+
+
+def _limit(default: float, text: str) -> dataclasses.Field:
+    return dataclasses.field(default=default, metadata={"help": text})
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The service's limits. Each is an option of the command, too."""
+
+    max_body_bytes: int = _limit(1_000_000, "largest body of a request, in bytes")
+    max_texts: int = _limit(256, "most texts in a request")
+    max_characters: int = _limit(10_000, "longest text, in characters")
+    queue_texts: int = _limit(1024, "most texts that wait for the model, of all clients")
+    max_batch: int = _limit(64, "most texts that are taken from the queue at once")
+    wait_ms: float = _limit(2, "how long the first text of a batch waits for others, in milliseconds")
+    request_seconds: float = _limit(30, "longest wait for an answer")
+    body_seconds: float = _limit(10, "longest time that a client may take to send a body")
+    idle_seconds: float = _limit(5, "longest time that a client may keep a connection without a request")
+    grace_seconds: float = _limit(10, "how long requests may go on after the service was told to stop")
+
+    def __post_init__(self) -> None:
+        """Refuse what can't work.
+
+        Raises:
+            ValueError: a limit is not above zero, or a full request could never find room in the queue.
+        """
+        for name, value in dataclasses.asdict(self).items():
+            if not value > 0:
+                raise ValueError(f"{name} has to be more than 0, not {value}")
+        if self.queue_texts < self.max_texts:
+            raise ValueError(f"queue_texts ({self.queue_texts}) has to be at least max_texts ({self.max_texts})")
+
+
+class Classification(BaseModel):
+    """What the model says of one text."""
+
+    label: str = Field(description="The most probable label.", examples=["POSITIVE"])
+    score: float = Field(description="Its probability, from 0 to 1.", examples=[0.9987])
+
+
+class Answer(BaseModel):
+    """The results, in the order of the texts."""
+
+    results: list[Classification]
+    model: str = Field(description="The model that said so.", examples=[TASK_DEFAULTS["sentiment-analysis"]])
+
+
+class Health(BaseModel):
+    """Whether the service can answer, and what it answers with."""
+
+    status: str = Field(description="`loading`, `ready` or `failed`.", examples=["ready"])
+    model: str = Field(description="The model's name.", examples=[TASK_DEFAULTS["sentiment-analysis"]])
+    backend: str = Field(description="What runs the model.", examples=["torch"])
+    version: str = Field(description="The version of the service.", examples=["0.1.0"])
+
+
+class Problem(BaseModel):
+    """Why there is no answer."""
+
+    detail: str = Field(description="What is wrong and what to do, in a sentence.", examples=["Text 2 is empty."])
+
+
+PROBLEMS = {
+    408: "The body came too slowly.",
+    413: "The body is too large.",
+    415: "The body is not declared as JSON.",
+    422: "The body is not what is asked for: no JSON, no list, too many texts, a text too long or empty.",
+    500: "The model failed on a text.",
+    503: "The model is still loading, or too many texts wait. `Retry-After` says when to try again, in seconds.",
+    504: "The answer took too long.",
+}
+
+SENTENCES = {
+    "json_invalid": "The body is not valid JSON in UTF-8: {error}.",
+    "missing": 'The body lacks "texts". Send {{"texts": ["..."]}}.',
+    "extra_forbidden": 'The body has a field that is not known. Send {{"texts": ["..."]}}, nothing else.',
+    "list_type": '"texts" is not a list of strings. Send {{"texts": ["..."]}}, for one text, too.',
+    "too_short": '"texts" is empty. Send at least one text.',
+    "too_long": '"texts" may have at most {max_length} texts. Send the others in further requests.',
+    "string_type": "Text {number} is not a string.",
+    "string_too_long": "Text {number} may have at most {max_length} characters.",
+    "value_error": "Text {number} is empty: there is nothing to classify.",
+}
+"""What to say for each type of error that pydantic finds in a body; every other one means that it is no object."""
+
+
+class Service:
+    """The state behind the routes: limits, queue, metrics, and whether the model is there."""
+
+    def __init__(self, load: Callable[[], Classifier], settings: Settings, model: str, backend: str) -> None:
+        """Make the queue and the metrics; `load` is called when the application starts."""
+        self.load, self.settings = load, settings
+        self.health = Health(status="loading", model=model, backend=backend, version=_version())
+        self.failure: Exception | None = None
+        self.on_failure: Callable[[], object] = lambda: None
+        self.body_model = _body_model(settings)
+        self.registry = prometheus.CollectorRegistry()
+        metric = functools.partial(functools.partial, registry=self.registry)
+        counter, histogram = metric(prometheus.Counter), metric(prometheus.Histogram)
+        self.requests = counter("sentiment_requests", "Requests by path and status", ["path", "status"])
+        self.seconds = histogram("sentiment_request_seconds", "Time from a request's headers to its answer", ["path"])
+        self.texts = counter("sentiment_texts", "Texts that were classified")
+        self.runs = histogram("sentiment_batch_size", "Texts in one run of the model", buckets=[2**n for n in range(9)])
+        self.batcher = Batcher(
+            max_batch=settings.max_batch,
+            wait_seconds=settings.wait_ms / 1000,
+            queue_texts=settings.queue_texts,
+            on_run=self.runs.observe,
+        )
+        depth = prometheus.Gauge("sentiment_queue_depth", "Texts that wait for the model", registry=self.registry)
+        depth.set_function(lambda: self.batcher.depth)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+        """Load the model beside the running server, and run it until the server stops."""
+        running = asyncio.create_task(self._run())
+        yield
+        running.cancel()
+        await asyncio.wait([running])
+
+    async def _run(self) -> None:
+        try:
+            classifier = await asyncio.to_thread(self.load)
+        except Exception as error:
+            log.exception("The model can't be loaded")
+            self.failure = error
+            self.health.status = "failed"
+            self.on_failure()
+        else:
+            self.health.status = "ready"
+            await self.batcher.run(classifier)
+
+    async def classify(self, request: Request) -> Answer:
+        """Say for each text which label it gets, and how probable that is.
+
+        Texts of all clients that wait at the same time go through the model together.
+        """
+        texts = await self._read_texts(request)
+        if self.health.status != "ready":
+            raise HTTPException(503, f"The model is {self.health.status}. Try again later.", {"Retry-After": "5"})
+        answer = asyncio.ensure_future(self.batcher.classify(texts))
+        gone = asyncio.ensure_future(_disconnect(request))
+        try:
+            await asyncio.wait(
+                {answer, gone}, timeout=self.settings.request_seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+            if answer.done():
+                results = answer.result()
+            elif gone.done():
+                raise HTTPException(CLIENT_GONE, "The client has gone.")
+            else:
+                raise HTTPException(504, "The answer took too long. Send fewer texts, or try again later.")
+        except QueueFullError:
+            raise HTTPException(503, "Too many texts wait already. Try again.", {"Retry-After": "1"}) from None
+        except ModelFailedError:
+            raise HTTPException(500, "The model failed on one of the texts. The service's log says how.") from None
+        except asyncio.CancelledError:  # the grace period is over
+            raise HTTPException(503, "The service is stopping.", {"Retry-After": "5"}) from None
+        finally:
+            answer.cancel()
+            gone.cancel()
+        self.texts.inc(len(texts))
+        return Answer(results=results, model=self.health.model)
+
+    async def _read_texts(self, request: Request) -> list[str]:
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            raise HTTPException(415, "Send JSON, with the header Content-Type: application/json.")
+        body = await self._read_body(request)
+        try:
+            return self.body_model.model_validate_json(body).texts
+        except ValidationError as error:
+            raise HTTPException(422, _explain(error)) from None
+
+    async def _read_body(self, request: Request) -> bytes:
+        """Read no more than the limit, and for no longer than the limit, whatever the headers promise."""
+        limit = self.settings.max_body_bytes
+        too_large = HTTPException(
+            413, f"The body may have at most {limit:,} bytes. Send the texts in several requests."
+        )
+        if int(request.headers.get("content-length", 0)) > limit:
+            raise too_large
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self.settings.body_seconds):
+                async for part in request.stream():
+                    body += part
+                    if len(body) > limit:
+                        raise too_large
+        except TimeoutError:
+            sentence = f"The body did not arrive within {self.settings.body_seconds:g} seconds."
+            raise HTTPException(408, sentence, {"Connection": "close"}) from None
+        except ClientDisconnect:
+            raise HTTPException(CLIENT_GONE, "The client has gone.") from None
+        return bytes(body)
+
+    async def show_health(self, response: Response) -> Health:
+        """Say whether the model is loaded: 200 if it is, 503 if not."""
+        response.status_code = 200 if self.health.status == "ready" else 503
+        return self.health
+
+    async def show_metrics(self) -> Response:
+        """Show counters and histograms in Prometheus' text format."""
+        return Response(prometheus.generate_latest(self.registry), media_type=prometheus.CONTENT_TYPE_LATEST)
+
+
+class CountRequests:
+    """ASGI middleware that counts each request by path and status, and how long it took."""
+
+    def __init__(self, app: ASGIApp, service: Service, paths: frozenset[str]) -> None:
+        """Count for `service`; whatever is not among `paths` is counted as "other", for a client can invent paths."""
+        self.app, self.service, self.paths = app, service, paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and watch for the status of its response."""
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        status, path = 500, scope["path"] if scope["path"] in self.paths else "other"
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        start = time.perf_counter()
+        try:
+            await self.app(scope, receive, watch)
+        finally:
+            self.service.requests.labels(path, status).inc()
+            self.service.seconds.labels(path).observe(time.perf_counter() - start)
+
+
+def create_app(
+    load: Callable[[], Classifier], settings: Settings | None = None, *, model: str = "", backend: str = "torch"
+) -> FastAPI:
+    """Make the application.
+
+    Args:
+        load: returns what classifies a list of texts, such as a `SentimentPipeline`; called once, at the start.
+        settings: the limits.
+        model: the model's name, for the answers.
+        backend: what runs the model, for `/health`.
+    """
+    service = Service(load, settings or Settings(), model, backend)
+    app = FastAPIOffline(
+        title="Sentiment analysis",
+        description="The service of lesson 8 of *LLMs, Hands On*.",
+        version=service.health.version,
+        lifespan=service.lifespan,
+        redoc_url=None,
+    )
+    app.state.service = service
+    schema = service.body_model.model_json_schema()
+    app.post(
+        "/classify",
+        summary="Classify texts",
+        responses={status: {"model": Problem, "description": text} for status, text in PROBLEMS.items()},
+        openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}},
+    )(service.classify)
+    app.get("/health", summary="Is it ready?", responses={503: {"model": Health, "description": "Not ready."}})(
+        service.show_health
+    )
+    app.get("/metrics", summary="What has it done?", response_class=PlainTextResponse)(service.show_metrics)
+    app.get("/", include_in_schema=False)(lambda: RedirectResponse("/docs"))
+    app.add_middleware(CountRequests, service=service, paths=frozenset({"/classify", "/health", "/metrics"}))
+    return app
+
+
+def _body_model(settings: Settings) -> type[BaseModel]:
+    """What the body has to be. Made from the settings, so that the OpenAPI page states the limits in force."""
+
+    def not_blank(text: str) -> str:
+        if not text.strip():
+            raise ValueError
+        return text
+
+    schema = {"type": "string", "minLength": 1, "maxLength": settings.max_characters, "pattern": r"\S"}
+    text = Annotated[str, Field(max_length=settings.max_characters), AfterValidator(not_blank), WithJsonSchema(schema)]
+    texts = Field(
+        description="The texts to classify; none may be empty or all blanks.",
+        examples=[["A joy from start to end.", "The battery died after a week."]],
+        min_length=1,
+        max_length=settings.max_texts,
+    )
+    return create_model("Texts", __config__=ConfigDict(extra="forbid"), texts=(list[text], texts))
+
+
+def _explain(error: ValidationError) -> str:
+    """Say in a sentence what is wrong with a body: the first thing, if there are several."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    number = first["loc"][1] + 1 if len(first["loc"]) > 1 else None
+    sentence = SENTENCES.get(first["type"], 'The body is not a JSON object. Send {{"texts": ["..."]}}.')
+    return sentence.format(number=number, **first.get("ctx", {}))
+
+
+async def _disconnect(request: Request) -> None:
+    """Return when the client has gone. Its body has been read, so that nothing else is to come."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("llms-hands-on")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
