@@ -15,6 +15,7 @@ from course_utils.models import TASK_DEFAULTS, checkpoint
 
 try:
     import uvicorn
+    from fastapi import FastAPI
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
     from course_utils.service import Settings, create_app
@@ -55,6 +56,42 @@ class PunctualProtocol(H11Protocol):
             self.timeout_keep_alive_handler()
 
 
+def make_server(app: FastAPI) -> uvicorn.Server:
+    """Make what runs the application of `create_app`: `make_server(app).run(sockets=[listen(host, port)])`.
+
+    It stops when its `should_exit` is set: by SIGINT, by SIGTERM, by a model that can't be loaded, or by the caller.
+    """
+    service = app.state.service
+    config = uvicorn.Config(
+        app,
+        http=PunctualProtocol,
+        ws="none",
+        lifespan="on",
+        log_level="warning",
+        server_header=False,
+        timeout_keep_alive=service.settings.idle_seconds,
+        timeout_graceful_shutdown=service.settings.grace_seconds,
+    )
+    server = uvicorn.Server(config)
+    service.on_failure = functools.partial(setattr, server, "should_exit", True)
+    return server
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the port; 0 takes a free one.
+
+    Raises:
+        CommandError: the port is taken, or is not this user's to take, or there is no such address here.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        reason = error.strerror.partition(" (while")[0]
+        advice = "Take another with --port; 0 takes any that is free."
+        raise CommandError(f"port {port} of {host} can't be had: {reason}. {advice}") from None
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Where to listen, which model, and the limits."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s: this machine only)")
@@ -86,19 +123,8 @@ def run(arguments: argparse.Namespace) -> int:
         model=arguments.model,
         backend=arguments.backend,
     )
-    config = uvicorn.Config(
-        app,
-        http=PunctualProtocol,
-        ws="none",
-        lifespan="on",
-        log_level="warning",
-        server_header=False,
-        timeout_keep_alive=settings.idle_seconds,
-        timeout_graceful_shutdown=settings.grace_seconds,
-    )
-    server = uvicorn.Server(config)
-    app.state.service.on_failure = functools.partial(setattr, server, "should_exit", True)
-    listener = _listen(arguments.host, arguments.port)
+    server = make_server(app)
+    listener = listen(arguments.host, arguments.port)
     host, port = listener.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     # uvicorn raises a signal again once it has stopped, which would end this process with another status than 0.
@@ -110,15 +136,6 @@ def run(arguments: argparse.Namespace) -> int:
         raise CommandError(f"the model can't be loaded: {app.state.service.failure}")
     print("serve: stopped", flush=True)
     return 0
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        advice = "Take another with --port; 0 takes any that is free."
-        raise CommandError(f"port {port} of {host} can't be had: {error.strerror}. {advice}") from None
 
 
 def _port(text: str) -> int:
