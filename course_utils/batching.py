@@ -7,16 +7,16 @@ is "dynamic batcher"; here it is one asyncio task and one thread.
 
 import asyncio
 import contextlib
-import itertools
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 
 Result = dict[str, str | float]
 Classifier = Callable[[list[str]], list[Result]]
+Waiting = tuple[asyncio.Future[Result], str]
 
-PADDED_CHARACTERS = 2_500
-"""What one run of the model may hold, in characters, once every text is padded to the longest: some 500 tokens. More at
-once makes a CPU no faster, and a long text among short ones makes all of them long."""
+BATCH_CHARACTERS = 20_000
+"""How many characters a batch may have, so that nobody waits long for other people's long texts. A longer text goes
+alone."""
 
 log = logging.getLogger(__name__)
 
@@ -91,49 +91,47 @@ class Batcher:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self.wait_seconds):
                         await self._full.wait()
-            for group in _by_length(self._take()):
-                await self._answer(classifier, group)
+            await self._answer(classifier, self._take())
 
-    def _take(self) -> list[tuple[asyncio.Future[Result], str]]:
-        """Take the texts that came first out of the queue."""
-        batch = list(itertools.islice(self._waiting.items(), self.max_batch))
+    def _take(self) -> list[Waiting]:
+        """Take the texts that came first out of the queue, and put them in order of length.
+
+        So a classifier that cuts a list into smaller batches has little to pad.
+        """
+        batch: list[Waiting] = []
+        characters = 0
+        for future, text in self._waiting.items():
+            characters += len(text)
+            if batch and (len(batch) == self.max_batch or characters > BATCH_CHARACTERS):
+                break
+            batch.append((future, text))
         for future, _ in batch:
             del self._waiting[future]
         if not self._waiting:
             self._arrived.clear()
         if self.depth < self.max_batch:
             self._full.clear()
-        return batch
+        return sorted(batch, key=lambda item: len(item[1]))
 
-    async def _answer(self, classifier: Classifier, group: list[tuple[asyncio.Future[Result], str]]) -> None:
-        group = [(future, text) for future, text in group if not future.done()]  # the others' callers have gone
-        if not group:
+    async def _answer(self, classifier: Classifier, batch: list[Waiting]) -> None:
+        batch = [(future, text) for future, text in batch if not future.done()]  # the others' callers have gone
+        if not batch:
             return
-        self.on_run(len(group))
+        self.on_run(len(batch))
         try:
-            results = await asyncio.to_thread(classifier, [text for _, text in group])
-            answers = list(zip(group, results, strict=True))
+            results = await asyncio.to_thread(classifier, [text for _, text in batch])
+            answers = list(zip(batch, results, strict=True))
         except Exception:
-            if len(group) > 1:  # one text must not fail the others, which may be another caller's
-                for item in group:
-                    await self._answer(classifier, [item])
+            if len(batch) > 1:  # one text must not fail the others, which may be another caller's
+                half = len(batch) // 2
+                await self._answer(classifier, batch[:half])
+                await self._answer(classifier, batch[half:])
                 return
-            log.exception("The model failed on a text of %d characters", len(group[0][1]))
-            if not group[0][0].done():
-                group[0][0].set_exception(ModelFailedError())
+            future, text = batch[0]
+            log.exception("The model failed on a text of %d characters", len(text))
+            if not future.done():
+                future.set_exception(ModelFailedError())
         else:
             for (future, _), result in answers:
                 if not future.done():
                     future.set_result(result)
-
-
-def _by_length(batch: Iterable[tuple[asyncio.Future[Result], str]]) -> Iterator[list]:
-    """Cut a batch into groups of texts of like length, so that little of what the model computes is padding."""
-    group: list[tuple[asyncio.Future[Result], str]] = []
-    for item in sorted(batch, key=lambda item: len(item[1])):
-        if group and (len(group) + 1) * len(item[1]) > PADDED_CHARACTERS:
-            yield group
-            group = []
-        group.append(item)
-    if group:
-        yield group

@@ -16,18 +16,15 @@ from urllib.parse import urlsplit
 import httpx
 import numpy as np
 import pytest
-import schemathesis
-from hypothesis import HealthCheck
-from hypothesis import settings as hypothesis_settings
 from prometheus_client.parser import text_string_to_metric_families
 
 from course_utils import SentimentPipeline, reviews
-from course_utils.batching import PADDED_CHARACTERS, Batcher, _by_length
+from course_utils.batching import BATCH_CHARACTERS, Batcher
 from course_utils.serve import listen, make_server
 from course_utils.service import PROBLEMS, Settings, create_app
 
-SECONDS = 60
-"""How long a test waits for what has to happen before it fails. None waits for time itself to pass."""
+SECONDS = 300
+"""How long a test waits for what has to happen before it fails: long, for a machine that is busy with other things."""
 
 
 @contextlib.contextmanager
@@ -104,7 +101,7 @@ def pipeline(reviews_checkpoint: str) -> SentimentPipeline:
 @pytest.fixture(scope="module")
 def client(pipeline: SentimentPipeline) -> Iterator[httpx.Client]:
     """A client of a server with the real model."""
-    with serving(lambda: pipeline) as client:
+    with serving(lambda: pipeline, Settings(request_seconds=SECONDS)) as client:
         yield ready(client)
 
 
@@ -181,7 +178,7 @@ def test_odd_texts_are_texts(client, pipeline, text):
 
 
 def test_a_full_request_is_answered_in_its_order(client, pipeline):
-    texts = reviews.load("test")["text"].head(256).tolist()
+    texts = [f"{n} stars. {'Wonderful' if n % 3 else 'A waste of money'}." for n in range(256)]
     assert_answers(classify(client, *texts), pipeline(texts))
 
 
@@ -272,7 +269,6 @@ def test_paths_and_methods_that_are_not_there(client):
     [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
         b"GET\r\n\r\n",
-        b"GET / HTTP/9.9\r\n\r\n",
         b"\x00" * 99_999,
     ],
 )
@@ -360,7 +356,7 @@ def test_texts_of_a_client_that_has_gone_leave_the_queue(gate):
         gate.gate.set()
         assert classify(client, "three").status_code == 200
         assert gate.batches == [["one", "two"], ["three"]]
-        assert measured(client, "sentiment_requests_total", status="499") == 2
+        wait_until(lambda: measured(client, "sentiment_requests_total", status="499") == 2)
 
 
 # ------------------------------------------------------------------------------------------------- a model in trouble
@@ -452,25 +448,29 @@ def test_limits_that_make_no_sense_are_refused(wrong, says):
         Settings(**wrong)
 
 
-def test_texts_of_like_length_go_together():
-    lengths = [5, 900, 7, 4000, 6, 800, 9000]
-    groups = [[len(text) for _, text in group] for group in _by_length([(None, "a" * n) for n in lengths])]
-    assert groups == [[5, 6, 7], [800, 900], [4000], [9000]]
-    assert all(len(group) * max(group) <= PADDED_CHARACTERS for group in groups if len(group) > 1)
-
-
-def test_a_batch_is_not_larger_than_it_may_be():
+@pytest.mark.parametrize(
+    ("lengths", "batches"),
+    [
+        ([1] * 8, [[1] * 3, [1] * 3, [1] * 2]),
+        ([9, 1, 5, 2], [[1, 5, 9], [2]]),
+        (
+            [BATCH_CHARACTERS + 1, 7, BATCH_CHARACTERS - 1, 3],
+            [[BATCH_CHARACTERS + 1], [7], [BATCH_CHARACTERS - 1], [3]],
+        ),
+    ],
+)
+def test_a_batch_is_not_larger_than_it_may_be(lengths, batches):
     seen = []
 
     async def ask() -> list:
         batcher = Batcher(max_batch=3)
         running = asyncio.create_task(batcher.run(lambda texts: seen.append(texts) or [{"label": t} for t in texts]))
-        answers = await batcher.classify([str(number) for number in range(8)])
+        answers = await batcher.classify(["a" * length for length in lengths])
         running.cancel()
         return answers
 
-    assert [answer["label"] for answer in asyncio.run(ask())] == [str(number) for number in range(8)]
-    assert [len(texts) for texts in seen] == [3, 3, 2]
+    assert [len(answer["label"]) for answer in asyncio.run(ask())] == lengths
+    assert [[len(text) for text in texts] for texts in seen] == batches
 
 
 # ------------------------------------------------------------------------------------------------- its own description
@@ -499,18 +499,21 @@ def test_the_description_states_the_limits_in_force(client):
         assert classify(client, *example).status_code == 200
 
 
-@pytest.fixture(scope="module")
-def api(pipeline: SentimentPipeline) -> Iterator[schemathesis.BaseSchema]:
-    """The description of a server whose limits are low, so that they are soon tried."""
-    settings = Settings(max_texts=4, queue_texts=64, max_characters=40, max_body_bytes=20_000)
+def test_it_keeps_to_its_own_description(pipeline, tmp_path):
+    """Schemathesis reads the description, makes requests that keep to it and that break it, and compares the answers.
+
+    It runs as its own command, because its plug-in for pytest does not know pytest 9.2.
+    """
+    settings = Settings(max_texts=4, max_characters=40, request_seconds=SECONDS)  # low, so that they are soon tried
     with serving(lambda: pipeline, settings) as client:
-        yield schemathesis.openapi.from_url(f"{ready(client).base_url}/openapi.json")
-
-
-@schemathesis.pytest.from_fixture("api").parametrize()
-@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-def test_it_keeps_to_its_own_description(case):
-    case.call_and_validate()
+        url = f"{ready(client).base_url}/openapi.json"
+        options = ["--max-examples", "100", "--generation-deterministic", "--no-color"]
+        tried = [sys.executable, "-m", "schemathesis.cli", "run", url, *options]
+        result = subprocess.run(tried, capture_output=True, text=True, cwd=tmp_path)
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert "Tested: 3" in result.stdout
+        for status in ("200", "415", "422"):
+            assert measured(client, "sentiment_requests_total", path="/classify", status=status) > 0
 
 
 # -------------------------------------------------------------------------------------------------------- the command
