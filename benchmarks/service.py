@@ -1,0 +1,90 @@
+"""What dynamic batching is worth: the service under load, with it and without it, side by side.
+
+    python benchmarks/service.py
+
+Two servers run the same model, one with its usual batches, one that takes a text at a time. They are asked in turns, by
+one client and by many, so that whatever else the machine does hits all alike. Ratios are medians over the rounds.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from itertools import count
+
+import httpx
+import numpy as np
+
+from course_utils import reviews
+
+SERVERS = {"one at a time": ["--max-batch", "1", "--wait-ms", "0.001"], "batches": []}
+
+
+def main() -> None:
+    """Measure, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clients", type=int, default=32, help="clients that ask at the same time (%(default)s)")
+    parser.add_argument("--requests", type=int, default=400, help="requests in a round, of one text each (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (%(default)s)")
+    options = parser.parse_args()
+    texts = reviews.load("test")["text"].sample(options.requests, random_state=0).tolist()
+    cases = [(name, clients) for clients in (1, options.clients) for name in SERVERS]
+    seconds: dict[tuple[str, int], list[np.ndarray]] = {case: [] for case in cases}
+    totals: dict[tuple[str, int], list[float]] = {case: [] for case in cases}
+    with contextlib.ExitStack() as stack:
+        urls = {name: stack.enter_context(serving(limits)) for name, limits in SERVERS.items()}
+        for _ in range(options.rounds):
+            for name, clients in cases:
+                start = time.perf_counter()
+                seconds[name, clients].append(asyncio.run(ask(urls[name], texts, clients)))
+                totals[name, clients].append(time.perf_counter() - start)
+    base = totals["one at a time", 1]
+    print("| server | clients | throughput | p50 | p95 | p99 |\n| --- | --- | --- | --- | --- | --- |")
+    for name, clients in cases:
+        gain = statistics.median(first / own for first, own in zip(base, totals[name, clients], strict=True))
+        reference = np.median(np.concatenate(seconds["one at a time", 1]))
+        latencies = np.percentile(np.concatenate(seconds[name, clients]), [50, 95, 99]) / reference
+        print(f"| {name} | {clients} | {gain:.2f} | " + " | ".join(f"{value:.1f}" for value in latencies) + " |")
+    print(f"\n1 is one client, one text at a time: {len(texts) / statistics.median(base):.0f} requests a second,")
+    print(f"half of them answered within {reference * 1000:.0f} ms. Here, today, with {options.rounds} rounds.")
+
+
+@contextlib.contextmanager
+def serving(limits: list[str]) -> Iterator[str]:
+    """Run the command on a free port; give its address once it is ready."""
+    command = [sys.executable, "-m", "course_utils", "serve", "--port", "0", *limits]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        url = re.search(r"http://\S+", process.stdout.readline())[0]
+        while httpx.get(f"{url}/health").status_code != 200:
+            time.sleep(0.2)
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def ask(url: str, texts: list[str], clients: int) -> np.ndarray:
+    """Ask one text a request, by so many clients at a time; return each request's time in seconds."""
+    seconds = np.empty(len(texts))
+    turn = count()
+    async with httpx.AsyncClient(base_url=url, timeout=300) as client:
+
+        async def work() -> None:
+            while (number := next(turn)) < len(texts):
+                start = time.perf_counter()
+                response = await client.post("/classify", json={"texts": [texts[number]]})
+                seconds[number] = time.perf_counter() - start
+                response.raise_for_status()
+
+        await asyncio.gather(*(work() for _ in range(clients)))
+    return seconds
+
+
+if __name__ == "__main__":
+    main()
