@@ -9,18 +9,14 @@ import socket
 import sys
 from pathlib import Path
 
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
 from course_utils.batching import Classifier
 from course_utils.errors import CommandError
 from course_utils.models import TASK_DEFAULTS, checkpoint
-
-try:
-    import uvicorn
-    from fastapi import FastAPI
-    from uvicorn.protocols.http.h11_impl import H11Protocol
-
-    from course_utils.service import Settings, create_app
-except ImportError as missing:
-    raise CommandError(f"the service needs {missing.name}. Install it: python -m pip install -e '.[serve]'") from None
+from course_utils.service import Settings, create_app
 
 
 class PunctualProtocol(H11Protocol):
