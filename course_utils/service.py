@@ -18,6 +18,7 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 from fastapi_offline import FastAPIOffline
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, create_model
+from pydantic_core import from_json
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -103,6 +104,7 @@ PROBLEMS = {
 
 SENTENCES = {
     "json_invalid": "The body is not valid JSON in UTF-8: {error}.",
+    "model_type": 'The body is not a JSON object. Send {{"texts": ["..."]}}.',
     "missing": 'The body lacks "texts". Send {{"texts": ["..."]}}.',
     "extra_forbidden": 'The body has a field that is not known. Send {{"texts": ["..."]}}, nothing else.',
     "list_type": '"texts" is not a list of strings. Send {{"texts": ["..."]}}, for one text, too.',
@@ -112,7 +114,7 @@ SENTENCES = {
     "string_too_long": "Text {number} may have at most {max_length} characters.",
     "value_error": "Text {number} is empty: there is nothing to classify.",
 }
-"""What to say for each type of error that pydantic finds in a body; every other one means that it is no object."""
+"""What to say for each type of error that pydantic finds in a body."""
 
 
 class Service:
@@ -198,9 +200,9 @@ class Service:
             raise HTTPException(415, "Send JSON, with the header Content-Type: application/json.")
         body = await self._read_body(request)
         try:
-            return self.body_model.model_validate_json(body).texts
-        except ValidationError as error:
-            raise HTTPException(422, _explain(error)) from None
+            return parse_texts(body, self.body_model)
+        except ValueError as error:
+            raise HTTPException(422, str(error)) from None
 
     async def _read_body(self, request: Request) -> bytes:
         """Read no more than the limit, and for no longer than the limit, whatever the headers promise."""
@@ -312,15 +314,30 @@ def _body_model(settings: Settings) -> type[BaseModel]:
         min_length=1,
         max_length=settings.max_texts,
     )
-    return create_model("Texts", __config__=ConfigDict(extra="forbid"), texts=(list[text], texts))
+    return create_model(
+        "Texts", __config__=ConfigDict(json_schema_extra={"additionalProperties": False}), texts=(list[text], texts)
+    )
 
 
-def _explain(error: ValidationError) -> str:
-    """Say in a sentence what is wrong with a body: the first thing, if there are several."""
-    first = error.errors(include_url=False, include_input=False)[0]
+def parse_texts(body: bytes, model: type[BaseModel]) -> list[str]:
+    """Return the texts of a body.
+
+    Raises:
+        ValueError: the body is not what is asked for; the message says in a sentence what is wrong with it first.
+    """
+    try:
+        data = from_json(body)
+    except ValueError as error:
+        raise ValueError(SENTENCES["json_invalid"].format(error=error)) from None
+    if isinstance(data, dict) and "texts" in data and len(data) > 1:
+        # Not left to pydantic, which would make an error for each of a hundred thousand fields.
+        raise ValueError(SENTENCES["extra_forbidden"].format())
+    try:
+        return model.model_validate(data).texts
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
     number = first["loc"][1] + 1 if len(first["loc"]) > 1 else None
-    sentence = SENTENCES.get(first["type"], 'The body is not a JSON object. Send {{"texts": ["..."]}}.')
-    return sentence.format(number=number, **first.get("ctx", {}))
+    raise ValueError(SENTENCES[first["type"]].format(number=number, **first.get("ctx", {})))
 
 
 async def _disconnect(request: Request) -> None:
