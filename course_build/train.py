@@ -34,7 +34,7 @@ import numpy as np
 
 from course_build import minilm
 from course_build.errors import BuildError
-from course_build.models import ADAPTERS, SOURCE
+from course_build.models import ADAPTERS
 from course_build.paths import BUILD
 from course_utils import reviews
 from course_utils.models import catalogue, find_problem, models_folder
@@ -448,7 +448,7 @@ def find_pretrained() -> Path:
     """Return the folder of the pretrained weights that set-up keeps; raise `BuildError` when it isn't complete."""
     sources = {model.source.name: model.source for model in catalogue().values()}
     source = sources["all-minilm-l6-v2"]
-    folder = models_folder() / SOURCE / f"{source.package}-{source.version}"
+    folder = models_folder() / source.kept_in
     problem = find_problem(folder, source.files)
     if problem:
         raise BuildError(f"the pretrained weights aren't ready: {problem}; run `python -m course_build models` first")

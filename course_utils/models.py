@@ -8,6 +8,9 @@ A lesson names the real model on the Hugging Face Hub and loads what `checkpoint
 
 So one notebook serves both: `from_pretrained(checkpoint(name))` needs no `revision=` beside it, and every file that it
 reads is of that one revision. Importing this module loads neither torch nor transformers.
+
+Two more forms of a model come out of the same set-up: its export to ONNX (`onnx_folder`), and weights that are
+distributed as one GGUF file (`gguf_file`).
 """
 
 import difflib
@@ -31,6 +34,16 @@ HUB_FILES = ["*.json", "*.txt", "*.codes", "*.safetensors"]
 """What is downloaded of a model on the Hub: configuration, tokenizer (bertweet's has a file of codes), weights."""
 
 
+SOURCE = ".source"
+"""The folder under the models' folder for what set-up took out of packages."""
+
+ONNX_FP32, ONNX_INT8 = "model.onnx", "model_int8.onnx"
+"""The two files of an export: the model as it is, and with its weights as 8-bit integers."""
+
+EXPORT_RECORD = "export.json"
+"""The file of an export that says what it was made of and with, and the sizes and hashes of the others."""
+
+
 class CheckpointError(RuntimeError):
     """A model can't be had right now; the message says what is missing and what to do."""
 
@@ -45,7 +58,10 @@ class File:
 
 @dataclass(frozen=True)
 class Source:
-    """The package that pretrained weights come in. `files` lie in `folder` inside its wheel."""
+    """The package that pretrained weights come in. `files` lie in `folder` inside its wheel.
+
+    `gguf_of` names the Hub model whose weights are the one GGUF file in it, where they are.
+    """
 
     name: str
     package: str
@@ -53,13 +69,24 @@ class Source:
     licence: str
     folder: str
     files: dict[str, File]
+    gguf_of: str | None = None
+
+    @property
+    def kept_in(self) -> str:
+        """The folder under the models' folder that set-up keeps the files in."""
+        return f"{SOURCE}/{self.package}-{self.version}"
+
+    @property
+    def size(self) -> int:
+        """Size of all files, in bytes."""
+        return sum(file.size for file in self.files.values())
 
 
 @dataclass(frozen=True)
 class Model:
     """One model: `hub_id` names the Hub's, all else but `revision` describes the embedded one that answers for it.
 
-    A model without `labels` is an encoder that is still to be fine-tuned.
+    A model without `labels` is an encoder that is still to be fine-tuned. `onnx` says whether set-up exports it.
     """
 
     hub_id: str
@@ -71,6 +98,7 @@ class Model:
     licence: str
     trained_on: str
     files: dict[str, File]
+    onnx: bool = False
 
     @property
     def size(self) -> int:
@@ -78,20 +106,35 @@ class Model:
         return sum(file.size for file in self.files.values())
 
 
+@dataclass(frozen=True)
+class Export:
+    """An export to ONNX: the name of its folder, and what says whether it is that of the model as it is now.
+
+    `source` is the sha256 of the embedded model's weights, or the Hub's revision.
+    """
+
+    folder: str
+    source: str
+
+
+@functools.cache
+def sources(manifest: Path = MANIFEST) -> dict[str, Source]:
+    """Return every package that weights come in, by its name in `models.toml`."""
+    tables = tomllib.loads(manifest.read_text(encoding="utf-8"))["sources"]
+    return {name: Source(name=name, **{**table, "files": _files(table)}) for name, table in tables.items()}
+
+
 @functools.cache
 def catalogue(manifest: Path = MANIFEST) -> dict[str, Model]:
     """Return every model of the course by its Hub id, as `models.toml` describes it."""
     tables = tomllib.loads(manifest.read_text(encoding="utf-8"))
-    sources = {
-        name: Source(name=name, **{**table, "files": _files(table)}) for name, table in tables["sources"].items()
-    }
     return {
         hub_id: Model(
             hub_id=hub_id,
             **{
                 "revision": None,
                 **table,
-                "source": sources[table["source"]],
+                "source": sources(manifest)[table["source"]],
                 "labels": tuple(table["labels"]),
                 "files": _files(table),
             },
@@ -142,6 +185,82 @@ def read_results(hub_id: str) -> dict:
     if not model.labels:
         raise ValueError(f"{model.folder}, the stand-in for {hub_id}, was not fine-tuned: there is nothing to measure.")
     return json.loads((_prepared(model) / RESULTS).read_text(encoding="utf-8"))
+
+
+def onnx_folder(hub_id: str) -> Path:
+    """Return the folder with a model's export to ONNX, which set-up made of what `checkpoint` answers.
+
+    It holds `model.onnx` (fp32), `model_int8.onnx`, the config and the tokenizer. Both models take `input_ids` and
+    `attention_mask`, int64 of shape (texts, tokens), and give `logits`, float32 of shape (texts, labels).
+
+    Raises:
+        TypeError: when `hub_id` isn't a text.
+        ValueError: when the course doesn't know the model, or doesn't export it.
+        CheckpointError: when the export isn't there, isn't whole, or is that of other weights.
+    """
+    model = _find(hub_id)
+    if not model.onnx:
+        exported = ", ".join(other.hub_id for other in catalogue().values() if other.onnx)
+        raise ValueError(f"The course has no ONNX export of {hub_id}, only of {exported}.")
+    wanted = export_of(model)
+    folder = models_folder() / wanted.folder
+    problem = find_export_problem(folder, wanted.source)
+    if problem:
+        setting = "COURSE_MODELS=hub " if models_from_hub() else ""
+        raise CheckpointError(
+            f"The ONNX export of {hub_id} isn't ready: {problem}.\n"
+            f"Prepare it with this command in the course's folder, then try again:\n\n    {setting}{PREPARE_COMMAND}"
+        )
+    return folder
+
+
+def gguf_file(hub_id: str) -> Path:
+    """Return the GGUF file with a model's weights, as the package that distributes it has it.
+
+    Raises:
+        TypeError: when `hub_id` isn't a text.
+        ValueError: when the course has no such file of the model.
+        CheckpointError: when the file isn't there or isn't whole.
+    """
+    if not isinstance(hub_id, str):
+        raise TypeError(f"A model is named by a text such as 'owner/name', not by {type(hub_id).__name__}.")
+    known = {source.gguf_of: source for source in sources().values() if source.gguf_of}
+    if hub_id not in known:
+        raise ValueError(f"The course has no GGUF file of {hub_id!r}, only of {', '.join(known)}.")
+    source = known[hub_id]
+    folder = models_folder() / source.kept_in
+    problem = find_problem(folder, source.files)
+    if problem:
+        raise CheckpointError(
+            f"The GGUF file of {hub_id} isn't ready: {problem}.\n"
+            f"Fetch it with this command in the course's folder, then try again:\n\n    {PREPARE_COMMAND}"
+        )
+    return folder / next(iter(source.files))
+
+
+def export_of(model: Model) -> Export:
+    """Say where the export of a model lies and what it has to be made of: the embedded one's, or the Hub's."""
+    if models_from_hub():
+        return Export(f"{model.hub_id.replace('/', '--')}-onnx", f"{model.hub_id}@{model.revision or 'main'}")
+    return Export(f"{model.folder}-onnx", model.files["model.safetensors"].sha256)
+
+
+def find_export_problem(folder: Path, source: str) -> str | None:
+    """Return what is wrong with an export at a glance, or None; `source` is what it has to be made of.
+
+    As with `find_problem`, the large files aren't read.
+    """
+    if not folder.is_dir():
+        return f"there is no folder {folder}"
+    try:
+        record = json.loads((folder / EXPORT_RECORD).read_text(encoding="utf-8"))
+        made_of, files = record["source"], _files(record)
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"{folder / EXPORT_RECORD} is missing or damaged"
+    if made_of != source:
+        return f"{folder} was exported from other weights than the model has now"
+    missing = [name for name in (ONNX_FP32, ONNX_INT8) if name not in files]
+    return f"{folder / missing[0]} is missing" if missing else find_problem(folder, files)
 
 
 def use_embedded_default(task: str = "sentiment-analysis") -> None:

@@ -27,7 +27,7 @@ from transformers import (
 )
 
 from course_build import minilm
-from course_build.models import ADAPTERS, SOURCE
+from course_build.models import ADAPTERS
 from course_utils import models
 from course_utils.models import MANIFEST, PREPARE_COMMAND, CheckpointError, catalogue, checkpoint, models_folder
 
@@ -237,7 +237,7 @@ def test_without_labels_the_encoder_alone_is_written(source: Path, tmp_path: Pat
 def test_the_folded_encoder_is_minilm(ready: None, tmp_path: Path) -> None:
     """With the real weights, before the adapter: hidden states within 1e-5 of the BertModel's, text by text."""
     source = catalogue()[SST2].source
-    folder = models_folder() / SOURCE / f"{source.package}-{source.version}"
+    folder = models_folder() / source.kept_in
     minilm.write_distilbert(folder, tmp_path, ["NEGATIVE", "POSITIVE"])
     bert, tokenizer = BertModel.from_pretrained(folder), AutoTokenizer.from_pretrained(checkpoint(TWEETS))
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path)

