@@ -21,7 +21,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "batches": ["batch_by_length", "padding_share"],
         "models": ["checkpoint"],
-        "parameters": ["count_parameters"],
+        "parameters": ["count_parameters", "parameter_table"],
         "sentiment": ["SentimentPipeline"],
     },
 )

@@ -1,12 +1,15 @@
 """The small helpers: parameters, plots, and what makes a notebook behave."""
 
+import itertools
 import os
 import subprocess
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from course_utils import count_parameters, notebook, plots
+from course_utils import count_parameters, notebook, parameter_table, plots
 
 
 def test_importing_the_package_loads_no_library():
@@ -50,6 +53,48 @@ def test_count_parameters_points_from_a_pipeline_to_its_model():
         count_parameters(Pipeline())
     with pytest.raises(TypeError, match="not a int"):
         count_parameters(3)
+
+
+TINY = {
+    "vocab_size": 11, "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 12,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "missing"),
+    [
+        ("BertConfig", set()),
+        ("RobertaConfig", set()),
+        ("LlamaConfig", {"position embeddings", "token type embeddings"}),
+        ("GPT2Config", {"token type embeddings"}),
+    ],
+)
+def test_parameter_table_knows_the_names_of_other_architectures(kind, missing):
+    import transformers
+
+    sizes = {"vocab_size": 11, "n_embd": 8, "n_layer": 2, "n_head": 2} if kind == "GPT2Config" else TINY
+    config = getattr(transformers, kind)(**sizes, num_labels=3, pad_token_id=0, bos_token_id=1, eos_token_id=2)
+    model = transformers.AutoModelForSequenceClassification.from_config(config)
+    table = parameter_table(model)
+    wanted = {"word embeddings", "position embeddings", "token type embeddings", "layer norms", "attention"}
+    assert set(table) == (wanted | {"feed-forward", "head"}) - missing
+    assert table["word embeddings"] == 11 * 8
+    assert sum(table.values()) == count_parameters(model, trainable_only=False)
+
+
+def test_parameter_table_counts_tied_weights_once_frozen_ones_too_and_names_the_rest():
+    import torch
+    import transformers
+
+    tied = transformers.AutoModelForCausalLM.from_config(transformers.LlamaConfig(**TINY, tie_word_embeddings=True))
+    assert "head" not in parameter_table(tied)
+    free = transformers.AutoModelForCausalLM.from_config(transformers.LlamaConfig(**TINY, tie_word_embeddings=False))
+    assert parameter_table(free)["head"] == 11 * 8
+    tied.requires_grad_(False)
+    assert sum(parameter_table(tied).values()) == count_parameters(tied, trainable_only=False) > 0
+    assert parameter_table(torch.nn.Linear(2, 3)) == {"other": 9}
+    with pytest.raises(TypeError, match="not a str"):
+        parameter_table("a name")
 
 
 def luminance(colour: str) -> float:
@@ -131,6 +176,71 @@ def test_a_label_gets_the_colour_of_its_sentiment():
     assert plots.sentiment_of("Positive") == "positive"
     assert plots.sentiment_of("NEG") == "negative"
     assert plots.sentiment_of("LABEL_0") == "neutral"
+
+
+def test_plot_attention_names_every_token_and_draws_every_share():
+    shares = [[0.7, 0.3, 0.0], [0.2, 0.3, 0.5], [0.0, 0.001, 0.999]]
+    axes = plots.plot_attention(shares, ["[CLS]", "good", "good"], title="One head")
+    for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
+        assert [label.get_text() for label in labels] == ["[CLS]", "good", "good"]
+    assert axes.images[0].get_array().tolist() == shares
+    assert [text.get_text() for text in axes.texts] == [".70", ".30", ".20", ".30", ".50", "1.00"]
+    assert axes.images[0].get_clim() == (0, 1)
+
+
+def test_plot_attention_stays_readable_at_twenty_tokens():
+    import torch
+
+    tokens = [f"token{n}" for n in range(20)]
+    axes = plots.plot_attention(torch.randn(20, 20).softmax(-1), tokens)
+    figure = axes.figure
+    figure.canvas.draw()
+    for labels, side in ((axes.get_xticklabels(), "x"), (axes.get_yticklabels(), "y")):
+        boxes = sorted((label.get_window_extent() for label in labels), key=lambda box: getattr(box, f"{side}0"))
+        assert len(boxes) == 20
+        for first, second in itertools.pairwise(boxes):
+            assert getattr(first, f"{side}1") <= getattr(second, f"{side}0") + 0.5, "two names overlap"
+        assert all(box.x0 >= 0 and box.y0 >= 0 for box in boxes), "a name leaves the picture"
+    assert all(label.get_fontsize() >= 8 for label in axes.get_xticklabels())
+    assert not axes.texts
+    assert figure.get_facecolor()[:3] == (1, 1, 1), "its own paper, on a dark page, too"
+
+
+@pytest.mark.parametrize(
+    ("weights", "tokens", "says"),
+    [
+        ([[1.0]], ["a", "b"], "shape"),
+        ([[[1.0]]], ["a"], "one head of one text"),
+        ([], [], "shape"),
+        ([[0.9, 0.2], [0.5, 0.5]], ["a", "b"], "add up to 1"),
+        ([[1.5, -0.5], [0.5, 0.5]], ["a", "b"], "from 0 to 1"),
+        ([[float("nan"), 1.0], [0.5, 0.5]], ["a", "b"], "from 0 to 1"),
+    ],
+)
+def test_plot_attention_refuses_what_is_no_map(weights, tokens, says):
+    with pytest.raises(ValueError, match=says):
+        plots.plot_attention(weights, tokens)
+
+
+def test_plot_heads_draws_a_row_a_layer_and_a_column_a_head():
+    axes = plots.plot_heads([[0.0, 0.5, 0.1], [0.2, 0.0, 0.3]], label="share", title="Six heads")
+    assert axes.images[0].get_array().shape == (2, 3)
+    assert axes.images[0].get_clim() == (0, 0.5)
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_title(loc="left")) == ("head", "layer", "Six heads")
+    assert plots.plot_heads([[0.0, 0.0]], label="all off").images[0].get_clim() == (0, 1)
+    for bad in ([], [1.0, 2.0], [[-1.0]], [[float("nan")]]):
+        with pytest.raises(ValueError, match="layers, heads"):
+            plots.plot_heads(bad, label="x")
+
+
+@given(st.lists(st.floats(-100, 100), min_size=1, max_size=6), st.floats(0.1, 30))
+def test_names_at_the_ends_of_lines_are_moved_apart_and_keep_their_order(heights, gap):
+    moved = plots._spread(heights, gap)
+    order = sorted(range(len(heights)), key=lambda place: heights[place])
+    assert all(moved[after] - moved[before] > gap * 0.999 for before, after in itertools.pairwise(order))
+    assert abs(sum(moved) - sum(heights)) < 1e-6 * len(heights), "they move up as much as down"
+    if all(heights[after] - heights[before] > gap for before, after in itertools.pairwise(order)):
+        assert moved == pytest.approx(heights)
 
 
 def test_a_question_mark_prints_neither_colours_nor_paths(capsys):
