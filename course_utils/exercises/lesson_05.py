@@ -217,23 +217,22 @@ def check_next_head(next_head: tuple[int, int]) -> str:
         ) from None
     after, before = _mean_shares()
     layers, heads = after.shape
-    if any(isinstance(number, bool) for number in given) or not (0 <= layer < layers and 0 <= head < heads):
+    best = after.max().item()
+    inside = 0 <= layer < layers and 0 <= head < heads and not any(isinstance(number, bool) for number in given)
+    share = after[layer, head].item() if inside else 0.0
+    if share >= best - NEAR:
+        return f"Head {head} of layer {layer} gives the token after it {share:.0%} of its attention."
+    if 0 <= head < layers and 0 <= layer < heads and after[head, layer] >= best - NEAR:
+        raise WrongAnswerError("The right head, turned round: the layer first, then the head.")
+    if not inside:
         raise WrongAnswerError(
             f"Layers go from 0 to {layers - 1} and heads from 0 to {heads - 1}; argmax() on the whole map gives one "
             f"number, of which divmod(number, {heads}) makes the two."
         )
-    best = after.max().item()
-    share = after[layer, head].item()
-    if share >= best - NEAR:
-        return f"Head {head} of layer {layer} gives the token after it {share:.0%} of its attention."
     if before[layer, head] >= before.max() - NEAR:
         raise WrongAnswerError(
             "That one looks at the token before. For the one after, move the ones to the other side."
         )
-    if layer < heads and head < layers and after[head, layer] >= best - NEAR:
-        raise WrongAnswerError("The right head, turned round: the layer first, then the head.")
-    if after[layer, head] <= after.min() + 0.001:
-        raise WrongAnswerError("That is the head that looks there the least: argmax, not argmin.")
     raise WrongAnswerError(
         f"Head {head} of layer {layer} gives the token after it {share:.0%} of its attention; another gives {best:.0%}."
     )

@@ -94,7 +94,6 @@ WRONG = {
             AFTER + "next_head = divmod(looks.argmax().item(), heads)[::-1]",
             "turned round",
         ),
-        "the least": (AFTER + "next_head = divmod(looks.argmin().item(), heads)", "argmax, not argmin"),
         "one number": ("next_head = 20", "Answer with a pair"),
         "the flat number": (AFTER + "next_head = (0, looks.argmax().item())", "divmod"),
         "some other head": (
