@@ -25,6 +25,7 @@ COMMANDS = {
     "check": "prove everything: lint, tests, and every output of every notebook",
     "lab": "open the lessons in JupyterLab",
     "clean": "delete what was built; the environment and the models stay",
+    "demo": "fetch and make what the demo in the browser needs",
     "blog": "make a small Quarto blog of your own, ready to render",
     "train": "train the adapters that the embedded models are made of",
     "exercises": "write the stubs of the exercises from their solutions",

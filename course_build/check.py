@@ -4,7 +4,7 @@ import argparse
 import subprocess
 import sys
 
-from course_build import models, offline
+from course_build import demo, models, offline
 from course_build.execute import CELL_SECONDS
 from course_build.paths import NOTEBOOKS, ROOT
 
@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Lint, compare every output of every notebook with the network off, run the tests. Goes on after a failure."""
     models.prepare()
+    demo.prepare_if_possible()
     steps = {
         "lint": lambda: subprocess.run([*PYTHON, "ruff", "check", "."], cwd=ROOT),
         "format": lambda: subprocess.run([*PYTHON, "ruff", "format", "--check", "."], cwd=ROOT),

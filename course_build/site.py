@@ -2,7 +2,7 @@
 
 import argparse
 
-from course_build import models, render
+from course_build import demo, models, render
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -11,6 +11,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prepare the models, execute the notebooks, render the site (the environment is there: this runs in it)."""
+    """Prepare the models and the demo, execute the notebooks, render the site (the environment is there)."""
     models.prepare()
+    demo.prepare_if_possible()
     return render.run(arguments)

@@ -7,7 +7,16 @@ from course_build.paths import BUILD, ROOT
 
 STAGED = BUILD / "site"
 
-SOURCES = ("_quarto.yml", "*.qmd", "*.css", "assets/**/*", "notebooks/*.ipynb", "notebooks/images/**/*", "LICENSE")
+SOURCES = (
+    "_quarto.yml",
+    "*.qmd",
+    "*.css",
+    "assets/**/*",
+    "notebooks/*.ipynb",
+    "notebooks/images/**/*",
+    "LICENSE",
+    "NOTICE",
+)
 """What the site is made of, as glob patterns relative to the checkout."""
 
 

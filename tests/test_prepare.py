@@ -208,7 +208,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> World:
     )
     write_adapter(world.adapters / FOLDERS[1], "bert.encoder.layer.0.attention.self.value", {"classifier": (3, WIDTH)})
     files = "".join(
-        f'"{path.name}" = {{ size = {path.stat().st_size}, sha256 = "{models._sha256(path)}" }}\n'
+        f'"{path.name}" = {{ size = {path.stat().st_size}, sha256 = "{models.hash_file(path)}" }}\n'
         for path in source.iterdir()
     )
     world.manifest.write_text(TABLES.format(source_files=files), encoding="utf-8")
@@ -550,7 +550,7 @@ def wider(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Worl
     source = (
         f'[sources.{GGUF}]\npackage = "small-gguf"\nversion = "2.0"\nlicence = "Apache-2.0"\nfolder = "small_gguf"\n'
         f'gguf_of = "owner/small-lm"\n[sources.{GGUF}.files]\n'
-        f'"small.gguf" = {{ size = 14, sha256 = "{models._sha256(tmp_path / "small.gguf")}" }}\n'
+        f'"small.gguf" = {{ size = 14, sha256 = "{models.hash_file(tmp_path / "small.gguf")}" }}\n'
     )
     tables = world.manifest.read_text(encoding="utf-8")
     tables = tables.replace("[models.small-sentiment]\n", source + "[models.small-sentiment]\nonnx = true\n")

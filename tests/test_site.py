@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import threading
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
+import browsers
 import pytest
 import yaml
 from bs4 import BeautifulSoup
@@ -20,16 +20,6 @@ from course_build.stage import stage
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
 SMALL_PHONE = {"width": 320, "height": 640}  # what WCAG asks to reflow at
@@ -56,13 +46,8 @@ def base(site: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator["playwright.Browser"]:
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.skip(f"no browser on the PATH: looked for {', '.join(BROWSERS)}")
-    with playwright.sync_playwright() as engine:
-        running = engine.chromium.launch(executable_path=path, args=ARGUMENTS)
+    with browsers.launch() as running:
         yield running
-        running.close()
 
 
 @pytest.fixture
