@@ -105,13 +105,13 @@ def test_a_check_that_fails_is_a_finding(monkeypatch, name):
 def test_models_that_are_not_prepared_are_told(monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_MODELS_DIR", str(tmp_path))
     finding = environment._check_models()
-    assert finding.found == f"0 of 2 in {tmp_path.name}/"
+    assert re.fullmatch(rf"0 of \d+ in {tmp_path.name}/", finding.found)
     assert finding.mend == "python -m course_build models"
 
 
 def test_the_sanitiser_forgets_the_machine_and_keeps_a_problem():
     """The rule that nbval applies to the table cuts the last column of the lines that are fine, and only of those."""
-    assert "tests" in nbval_command()[-3]
+    assert any(part.endswith("nbval_sanitize.cfg") for part in nbval_command())
     rules = (ROOT / "tests" / "nbval_sanitize.cfg").read_text(encoding="utf-8")
     pattern = re.compile(re.search(r"\[environment\]\nregex: (.+)", rules)[1])
 

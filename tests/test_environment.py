@@ -182,4 +182,6 @@ def test_make_alone_lists_the_targets():
         pytest.skip("no make on this machine")
     environ = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}  # of a make around this
     listed = subprocess.run([make], cwd=ROOT, env=environ, capture_output=True, text=True).stdout
-    assert [line.split()[1] for line in listed.splitlines()] == ["help", "site", "test", "lab", "execute", "clean"]
+    targets = [line.split()[1] for line in listed.splitlines()]
+    assert targets[:5] == ["help", "site", "test", "lab", "execute"]
+    assert {"upgrade-report", "clean"} <= set(targets)
