@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         BuildError: the resolver found no set of versions, or no index.
     """
-    extras = [part for extra in ("build", "test") for part in ("--extra", extra)]
+    extras = [part for extra in ("build", "scale", "test") for part in ("--extra", extra)]
     kept = [] if arguments.upgrade or not LOCK.exists() else ["--constraint", str(LOCK)]
     command = [sys.executable, "-m", "uv", "pip", "compile", "--universal", "--python-version", "3.11", *extras, *kept]
     command += ["--constraint", "-", "--quiet", "--no-header", "--no-annotate", str(ROOT / "pyproject.toml")]

@@ -71,7 +71,7 @@ def test_any_batch_gives_what_its_texts_give_alone(packaged, texts):
 
 
 def test_another_architecture_needs_no_other_line(tweets_checkpoint):
-    classify = SentimentPipeline(tweets_checkpoint, batch_size=2)
+    classify = SentimentPipeline(tweets_checkpoint, max_tokens=2)
     results = classify(["I love this", "The train leaves at nine", "I hate this"])
     assert [result["label"] for result in results][::2] == ["POS", "NEG"]
 
@@ -86,7 +86,7 @@ def test_one_text_gives_a_dict_and_any_iterable_a_list(packaged):
 
 def test_batches_keep_the_order(reviews_checkpoint, packaged):
     texts = ["wonderful", "terrible"] * 5
-    assert_same(SentimentPipeline(reviews_checkpoint, batch_size=3)(texts), packaged(texts))
+    assert_same(SentimentPipeline(reviews_checkpoint, max_tokens=30)(texts), packaged(texts))
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_what_is_no_text_is_named(packaged, texts, error, says):
 def test_bad_settings_are_named(reviews_checkpoint):
     with pytest.raises(TypeError, match="not a int"):
         SentimentPipeline(3)
-    with pytest.raises(ValueError, match="batch_size"):
-        SentimentPipeline(reviews_checkpoint, batch_size=0)
+    with pytest.raises(ValueError, match="max_tokens"):
+        SentimentPipeline(reviews_checkpoint, max_tokens=0)
     with pytest.raises(OSError, match="no-such-checkpoint"):
         SentimentPipeline("no-such-checkpoint")

@@ -1,0 +1,202 @@
+"""Many texts: order, memory, repeats, threads; and the library's pipeline as the measure of every label."""
+
+import itertools
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_sentiment import HOSTILE, assert_same
+
+from course_utils import SentimentPipeline, backends, reviews, sentiment
+
+
+@pytest.fixture(scope="module")
+def classify(reviews_checkpoint):
+    return SentimentPipeline(reviews_checkpoint)
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return reviews.load("validation")["text"].sample(400, random_state=3).tolist()
+
+
+@pytest.fixture(scope="module")
+def expected(reviews_checkpoint, sample):
+    from transformers import pipeline
+
+    return pipeline("sentiment-analysis", model=reviews_checkpoint, device="cpu")(sample, truncation=True)
+
+
+@pytest.fixture
+def two_threads():
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_every_label_is_the_library_s(classify, sample, expected, two_threads):
+    assert_same(classify(sample), expected)
+    assert_same(classify(sample[::-1]), expected[::-1])
+
+
+def test_one_thread_answers_as_two_do(classify, sample, expected):
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        assert_same(classify(sample[:50]), expected[:50])
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_threads_are_as_before_afterwards(classify, sample, two_threads):
+    import torch
+
+    classify(sample[:100])
+    assert torch.get_num_threads() == 2
+    assert threading.active_count() < 10
+
+
+def test_the_model_is_left_as_it_was(classify, sample, two_threads):
+    import torch
+
+    classify(sample[:100])
+    with torch.inference_mode():
+        hidden = classify.model.distilbert(**classify.preprocess(["one two three"])).last_hidden_state
+    assert hidden.shape[:2] == (1, 5)
+
+
+@pytest.mark.parametrize("which", ["reviews_checkpoint", "tweets_checkpoint"])
+def test_reading_the_first_position_alone_changes_no_logit(which, request, sample):
+    import torch
+
+    classify = SentimentPipeline(request.getfixturevalue(which))
+    twin = backends.read_first_position(classify.model)
+    assert twin is not classify.model
+    assert {id(p) for p in twin.parameters()} == {id(p) for p in classify.model.parameters()}
+    inputs = classify.preprocess(sample[:16])
+    inputs = {name: inputs[name] for name in ("input_ids", "attention_mask")}
+    with torch.inference_mode():
+        torch.testing.assert_close(twin(**inputs).logits, classify.model(**inputs).logits, atol=1e-5, rtol=0)
+
+
+def test_a_family_that_is_not_known_is_computed_in_full(classify):
+    import copy
+
+    other = copy.deepcopy(classify.model)
+    other.config.model_type = "unheard-of"
+    assert backends.read_first_position(other) is other
+
+
+def test_hostile_texts_keep_their_places_among_others(classify, sample):
+    mixed = [text for pair in itertools.zip_longest(sample[:20], HOSTILE, fillvalue="fine") for text in pair]
+    assert_same(classify(mixed), [classify(text) for text in mixed])
+
+
+def test_a_text_that_comes_again_is_computed_once(classify, monkeypatch):
+    rows = []
+    logits = classify._backend.logits
+    monkeypatch.setattr(classify._backend, "logits", lambda ids, mask: rows.append(len(ids)) or logits(ids, mask))
+    results = classify(["lovely", "awful", "lovely"] * 30)
+    assert sum(rows) == 2
+    assert [result["label"] for result in results[:3]] == ["POSITIVE", "NEGATIVE", "POSITIVE"]
+    assert results[0] is not results[2]  # each result is the caller's own
+
+
+def test_a_stream_reads_one_window_ahead(classify, monkeypatch):
+    monkeypatch.setattr(sentiment, "WINDOW_TEXTS", 5)
+    read = itertools.count()
+    results = classify.stream(f"It is number {next(read)}." for _ in itertools.count())
+    assert next(read) == 0
+    for _ in range(7):
+        next(results)
+    assert next(read) <= 2 * 5 + 2
+
+
+def test_a_window_is_bounded_in_characters_too(monkeypatch):
+    monkeypatch.setattr(sentiment, "WINDOW_CHARACTERS", 10)
+    windows = list(sentiment._windows(["aaaa", "bbbb", "cccc", "d" * 50, "e"]))
+    assert windows == [["aaaa", "bbbb"], ["cccc"], ["d" * 50], ["e"]]
+
+
+def test_a_stream_gives_what_a_call_gives(classify, sample, monkeypatch):
+    monkeypatch.setattr(sentiment, "WINDOW_TEXTS", 7)
+    assert_same(list(classify.stream(iter(sample[:50]))), classify(sample[:50]))
+    assert list(classify.stream([])) == []
+
+
+def test_a_stream_gives_the_results_before_a_bad_text(classify):
+    results = classify.stream(["good", "bad", None, "good"])
+    assert [next(results)["label"] for _ in range(2)] == ["POSITIVE", "NEGATIVE"]
+    with pytest.raises(TypeError, match="text number 3 is a NoneType"):
+        next(results)
+
+
+@pytest.mark.parametrize("texts", ["one text", b"bytes", None, 3])
+def test_a_stream_wants_an_iterable_of_texts(classify, texts):
+    with pytest.raises(TypeError):
+        classify.stream(texts)
+
+
+def test_half_a_character_is_named(classify):
+    with pytest.raises(ValueError, match="lone surrogate, U\\+D83D"):
+        classify("good \ud83d")
+
+
+def test_a_report_says_why_and_counts_everything(classify):
+    told = []
+    found = classify.report(["good", None, "", "bad", "x\udfff", 7, "good"], told.append)
+    assert [row["label"] for row in found] == ["POSITIVE", None, None, "NEGATIVE", None, None, "POSITIVE"]
+    assert [row["error"] is None for row in found] == [row["label"] is not None for row in found]
+    assert sum(told) == 7
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.one_of(st.text(max_size=40), st.none(), st.integers(), st.binary(max_size=3)), max_size=12))
+def test_a_report_takes_anything(classify, texts):
+    found = classify.report(texts)
+    assert len(found) == len(texts)
+    for text, row in zip(texts, found, strict=True):
+        assert (row["error"] is None) == (sentiment.find_text_problem(text) is None)
+        assert (row["label"] is None) == (row["error"] is not None)
+
+
+def test_the_quick_tokenizer_gives_the_library_s_ids(classify, sample):
+    texts = [*sample[:100], *HOSTILE]
+    assert classify._encode(texts) == classify.tokenizer(texts, truncation=True)["input_ids"]
+
+
+def test_a_tokenizer_without_a_quick_one_serves_too(classify):
+    class Slow:
+        def __call__(self, texts, truncation):
+            return classify.tokenizer(texts, truncation=truncation)
+
+    assert sentiment.fast_encoder(Slow())(["so good"]) == classify._encode(["so good"])
+
+
+def test_left_padding_is_left(classify, monkeypatch):
+    monkeypatch.setattr(classify.tokenizer, "padding_side", "left")
+    ids, mask = classify._pad([[5, 6, 7], [8]])
+    assert np.array_equal(mask, [[1, 1, 1], [0, 0, 1]])
+    assert ids[1, 2] == 8
+
+
+def test_an_interruption_ends_the_threads(classify, sample, monkeypatch, two_threads):
+    calls = itertools.count()
+
+    def interrupt(ids, mask):
+        if next(calls) == 1:
+            raise KeyboardInterrupt
+        return np.zeros((len(ids), 2), dtype=np.float32)
+
+    monkeypatch.setattr(classify._backend, "logits", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        classify(sample)
+    assert next(calls) < len(sample) / 4
+    assert not [thread for thread in threading.enumerate() if "ThreadPool" in thread.name]
