@@ -21,7 +21,10 @@ execute: ## run the notebooks and refresh their saved outputs
 upgrade-report: ## run the lessons with the newest packages (or TRANSFORMERS=4.57.6) and say what breaks
 	@$(RUN) upgrade-report $(if $(TRANSFORMERS),transformers==$(TRANSFORMERS)) $(WITH)
 
+bench: ## measure speed beside the peers, all in one run
+	@$(RUN) bench
+
 clean: ## delete what was built; the environment and the models stay
 	@$(RUN) clean
 
-.PHONY: help site test lab execute upgrade-report clean
+.PHONY: help site test lab execute upgrade-report bench clean

@@ -24,6 +24,7 @@ COMMANDS = {
     "preview": "serve the rendered site on this machine",
     "check": "prove everything: lint, tests, and every output of every notebook",
     "lab": "open the lessons in JupyterLab",
+    "bench": "measure speed beside the peers, into benchmarks/",
     "clean": "delete what was built; the environment and the models stay",
     "demo": "fetch and make what the demo in the browser needs",
     "blog": "make a small Quarto blog of your own, ready to render",

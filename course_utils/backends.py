@@ -9,14 +9,22 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+
+from course_utils.models import ONNX_FP32, ONNX_INT8, CheckpointError, catalogue, checkpoint, onnx_folder
 
 if TYPE_CHECKING:
     import numpy as np
+    import onnxruntime
     import torch
+
+CLOSE_CALL = 0.8
+"""On the validation split this is where nearly no label is left that int8 changed (`benchmarks/`)."""
 
 Map = Callable[..., Iterator]
 """`map`, or what does the same on several threads."""
@@ -32,14 +40,14 @@ LAST_JOINS = {
 class Backend(Protocol):
     """What `SentimentPipeline` asks of a backend."""
 
+    close_call: float
+    """The difference between a text's two highest logits up to which `precise_logits` decides; 0 where all is exact."""
+
     def logits(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
         """Return the logits, float32 of shape (n, labels), for int64 arrays of shape (n, t)."""
 
-    def second_opinion(self, logits: np.ndarray) -> np.ndarray:
-        """Return the indices of the rows that are too close to call for this backend; none, where it is exact."""
-
     def precise_logits(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
-        """Do what `logits` does, in fp32."""
+        """Do what `logits` does, in fp32, for texts that are a close call."""
 
     def working(self, jobs: int) -> contextlib.AbstractContextManager[Map]:
         """Be ready for so many calls of `logits`, and give a `map` to make them with."""
@@ -47,6 +55,8 @@ class Backend(Protocol):
 
 class TorchBackend:
     """torch, in fp32 on the CPU: the same numbers as the library's pipeline, to the last few bits."""
+
+    close_call = 0.0
 
     def __init__(self, model: torch.nn.Module) -> None:
         """Take the model as it is; nothing in it is changed."""
@@ -62,12 +72,6 @@ class TorchBackend:
         return outs.logits.float().numpy()
 
     precise_logits = logits
-
-    def second_opinion(self, logits: np.ndarray) -> np.ndarray:
-        """Return no row: this backend is exact."""
-        import numpy as np
-
-        return np.empty(0, dtype=np.int64)
 
     @contextlib.contextmanager
     def working(self, jobs: int) -> Iterator[Map]:
@@ -85,6 +89,75 @@ class TorchBackend:
         finally:
             self._working = self.model
             torch.set_num_threads(threads)  # OpenMP counts for each thread, but MKL has one number for all of them
+
+
+class OnnxBackend:
+    """ONNX Runtime: int8 for all texts, and fp32 again for those that int8 leaves nearly undecided.
+
+    int8 moves a logit by a few tenths, which changes a label only where the two highest logits are near to each other.
+    So a small share of the texts, computed twice, wins most of the changed labels back.
+    """
+
+    close_call = CLOSE_CALL
+
+    def __init__(self, folder: Path) -> None:
+        """Load both files of an export. Each session works in the thread that calls it, and is shared by all."""
+        self._int8, self._fp32 = (self._load(folder / name) for name in (ONNX_INT8, ONNX_FP32))
+
+    @staticmethod
+    def _load(path: Path) -> onnxruntime.InferenceSession:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.enable_mem_pattern = False  # it remembers a plan for every shape, and here every batch has its own
+        options.log_severity_level = 3
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+    def logits(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
+        """Return the int8 model's logits, float32 of shape (n, labels), for int64 arrays of shape (n, t)."""
+        return self._int8.run(["logits"], {"input_ids": input_ids, "attention_mask": attention_mask})[0]
+
+    def precise_logits(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
+        """Return the fp32 model's logits for the same arrays."""
+        return self._fp32.run(["logits"], {"input_ids": input_ids, "attention_mask": attention_mask})[0]
+
+    @contextlib.contextmanager
+    def working(self, jobs: int) -> Iterator[Map]:
+        """Be ready for so many calls of `logits`, and give a `map` to make them with."""
+        threads = cores()
+        if jobs < 2 or threads < 2:
+            yield map
+            return
+        with _threads(threads) as threaded:
+            yield threaded
+
+
+def cores() -> int:
+    """Return how many threads to work with: `OMP_NUM_THREADS` where it is set, else what this process may use."""
+    chosen = os.environ.get("OMP_NUM_THREADS", "")
+    if chosen.isdecimal() and int(chosen):
+        return int(chosen)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def find_onnx_folder(model_name: str | os.PathLike) -> Path:
+    """Return the folder of the export to ONNX: of a model's Hub name, of what `checkpoint` answers, or that folder.
+
+    Raises:
+        CheckpointError: the model has no export here; the message says how to make one, where the course does.
+    """
+    folder = Path(model_name)
+    if (folder / ONNX_INT8).is_file():
+        return folder
+    for hub_id, model in catalogue().items():
+        if model.onnx and (str(model_name) == hub_id or folder == Path(checkpoint(hub_id))):
+            return onnx_folder(hub_id)
+    exported = ", ".join(hub_id for hub_id, model in catalogue().items() if model.onnx)
+    raise CheckpointError(
+        f"{model_name} has no export to ONNX here. The course exports {exported}; for any other model take the torch "
+        f"backend, or name a folder with {ONNX_INT8} and {ONNX_FP32}."
+    )
 
 
 def read_first_position(model: torch.nn.Module) -> torch.nn.Module:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from course_utils import tables
 from course_utils.errors import CommandError
+from course_utils.sentiment import BACKENDS
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -39,8 +40,6 @@ SHOWN_PROBLEMS = 5
 
 HEAD_BYTES = 1 << 16
 
-BACKENDS = ("torch",)
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
@@ -48,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, required=True, help="the file to write, in the same format")
     parser.add_argument("--text-column", default="text", help="the column that holds the texts (default: text)")
     parser.add_argument("--model", default=DEFAULT_MODEL, help=f"a name on the Hub, or a folder ({DEFAULT_MODEL})")
-    parser.add_argument("--backend", choices=BACKENDS, default="torch", help="torch: exact")
+    parser.add_argument("--backend", choices=BACKENDS, default="torch", help="torch computes in fp32, onnx in int8")
     parser.add_argument("--prefix", default="", help="what the names of the new columns begin with")
     parser.add_argument("--encoding", default="utf-8", help="the input's, if it isn't UTF-8: cp1252, utf-16, ...")
     parser.add_argument("--delimiter", help="what stands between the fields of a CSV file, if it is no comma")

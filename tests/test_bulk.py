@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from test_sentiment import HOSTILE, assert_same
 
 from course_utils import SentimentPipeline, backends, reviews, sentiment
+from course_utils.models import CheckpointError
 
 
 @pytest.fixture(scope="module")
@@ -200,3 +201,39 @@ def test_an_interruption_ends_the_threads(classify, sample, monkeypatch, two_thr
         classify(sample)
     assert next(calls) < len(sample) / 4
     assert not [thread for thread in threading.enumerate() if "ThreadPool" in thread.name]
+
+
+@pytest.fixture(scope="module")
+def fast(reviews_checkpoint):
+    return SentimentPipeline(reviews_checkpoint, backend="onnx")
+
+
+def test_the_fast_backend_gives_nearly_every_label(fast, sample, expected):
+    found = fast(sample)
+    same = [one["label"] == other["label"] for one, other in zip(found, expected, strict=True)]
+    assert np.mean(same) >= 0.985  # 99 % and more on thousands of texts (benchmarks/)
+
+
+def test_the_fast_backend_takes_one_text_and_hostile_ones(fast):
+    assert fast("A joy from start to end.")["label"] == "POSITIVE"
+    assert [result["label"] for result in fast(HOSTILE)] == [fast(text)["label"] for text in HOSTILE]
+    assert fast.forward("so good").logits.shape == (1, 2)
+    assert fast.process_outputs(fast.forward("so good"))[0]["label"] == "POSITIVE"
+
+
+def test_close_calls_are_decided_in_fp32(fast, classify, sample, monkeypatch):
+    monkeypatch.setattr(fast._backend, "close_call", 1e9)
+    assert_same(fast(sample[:40]), classify(sample[:40]))
+
+
+def test_the_export_is_found_by_hub_name_checkpoint_or_folder(reviews_checkpoint):
+    name = "distilbert-base-uncased-finetuned-sst-2-english"
+    folder = backends.find_onnx_folder(name)
+    assert backends.find_onnx_folder(reviews_checkpoint) == folder == backends.find_onnx_folder(folder)
+
+
+def test_a_model_without_export_is_named(tweets_checkpoint):
+    with pytest.raises(CheckpointError, match="has no export to ONNX"):
+        SentimentPipeline(tweets_checkpoint, backend="onnx")
+    with pytest.raises(ValueError, match="'torch' or 'onnx'"):
+        SentimentPipeline(tweets_checkpoint, backend="tpu")

@@ -1,0 +1,92 @@
+"""The same classifier on several machines: a callable for Ray Data's `map_batches`.
+
+Ray starts a copy of it, an actor, for every core of the cluster, hands each one block of rows after the other, and
+does a block again whose actor died. A row is classified where its block is, and knows no other row, so a block that is
+done twice gives the same answer and counts once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from course_utils.sentiment import SentimentPipeline
+
+if TYPE_CHECKING:
+    import numpy as np
+    import ray.data
+
+
+class ClassifyBatch:
+    """What an actor does with a batch of rows: columns in, columns out, with `label`, `score` and `error` beside them.
+
+    `error` says why a row has no label, and is empty otherwise.
+    """
+
+    def __init__(self, model_name: str, *, text_column: str = "text", prefix: str = "", **options: object) -> None:
+        """Load the model, once for each actor.
+
+        Args:
+            model_name: a folder that every machine sees, or a name on the Hub.
+            text_column: the column that holds the texts.
+            prefix: what the names of the new columns begin with.
+            options: those of `SentimentPipeline`, such as `backend`.
+        """
+        self.classify = SentimentPipeline(model_name, **options)
+        self.text_column, self.prefix = text_column, prefix
+
+    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the batch with the new columns, each an array of n values.
+
+        Raises:
+            ValueError: there is no such text column, or a new column's name is taken.
+        """
+        import numpy as np
+
+        if self.text_column not in batch:
+            raise ValueError(f"there is no column {self.text_column!r}, only {', '.join(map(repr, batch))}")
+        results = self.classify.report(batch[self.text_column].tolist())
+        empty = {"label": "", "score": float("nan"), "error": ""}
+        kinds = {"label": object, "score": np.float64, "error": object}
+        added = {
+            self.prefix + name: np.array(
+                [empty[name] if result[name] is None else result[name] for result in results], dtype=kind
+            )
+            for name, kind in kinds.items()
+        }
+        taken = sorted(added.keys() & batch.keys())
+        if taken:
+            raise ValueError(f"there is a column called {taken[0]!r} already; choose another prefix for the new ones")
+        return {**batch, **added}
+
+
+def classify_dataset(
+    dataset: ray.data.Dataset,
+    model_name: str,
+    *,
+    actors: int,
+    text_column: str = "text",
+    batch_size: int = 1024,
+    **options: object,
+) -> ray.data.Dataset:
+    """Return the dataset with `label`, `score` and `error` for each row, computed when it is read.
+
+    Args:
+        dataset: the rows, whatever they come from.
+        model_name: a folder that every machine sees, or a name on the Hub.
+        actors: how many copies of the model work side by side, one core each.
+        text_column: the column that holds the texts.
+        batch_size: how many rows a copy gets at once.
+        options: further ones of `ClassifyBatch`.
+    """
+    import ray.data
+
+    return dataset.map_batches(
+        ClassifyBatch,
+        fn_constructor_args=(model_name,),
+        fn_constructor_kwargs={"text_column": text_column, **options},
+        compute=ray.data.ActorPoolStrategy(size=actors),
+        num_cpus=1,
+        batch_size=batch_size,
+        max_restarts=-1,  # an actor that dies, or its machine, is started again
+        max_task_retries=-1,  # and does again what it had not finished
+    )
