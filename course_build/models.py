@@ -31,7 +31,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from course_build import onnx_export
+from course_build import onnx_export, slices
 from course_build.errors import BuildError
 from course_utils.models import (
     EXPORT_RECORD,
@@ -81,6 +81,13 @@ On the {test_size:,} texts of the test split, which neither trained nor chose it
 | | accuracy | macro F1 |
 | --- | --- | --- |
 {rows}
+
+On sentences like those that learners try, written to measure it with and never trained on (a neutral class is left out,
+so chance is 50 %):
+
+| | accuracy | sentences |
+| --- | --- | --- |
+{slices}
 
 VADER's rules come from the people who collected the texts, and on the tweets they were tuned with such texts before
 them: read that row with care. The texts are short English snippets. Expect less of this model on anything else, and
@@ -391,7 +398,17 @@ def model_card(model: Model, adapter: Path) -> str:
         f"| {title} | {100 * results[key]['accuracy']:.1f} % | {100 * results[key]['macro_f1']:.1f} % |"
         for key, title in titles.items()
     )
-    return MODEL_CARD.format(**facts, labels=", ".join(model.labels), test_size=results["test"]["size"], rows=rows)
+    slice_rows = "\n".join(
+        f"| {title} | {100 * results['slices'][kind]['accuracy']:.1f} % | {results['slices'][kind]['size']} |"
+        for kind, title in slices.TITLES.items()
+    )
+    return MODEL_CARD.format(
+        **facts,
+        labels=", ".join(model.labels),
+        test_size=results["test"]["size"],
+        rows=rows,
+        slices=slice_rows,
+    )
 
 
 def _download(source: Source, folder: Path) -> Path:

@@ -32,7 +32,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from course_build import minilm
+from course_build import minilm, slices
 from course_build.errors import BuildError
 from course_build.models import ADAPTERS
 from course_build.paths import BUILD
@@ -382,9 +382,20 @@ def adapter_config(model, head: tuple[str, ...]) -> dict:
     return {key: sorted(value) if isinstance(value, set) else value for key, value in sorted(config.items())}
 
 
-def measure(run: Run, adapter: Path, split: str) -> dict[str, dict]:
-    """Return the scores on a split of the adapter as it is shipped, of the commonest label and of VADER's rules."""
+def load_merged(run: Run, adapter: Path):
+    """Return the model that set-up makes of the adapter."""
     from transformers import AutoModelForSequenceClassification
+
+    with tempfile.TemporaryDirectory() as folder:
+        merged = Path(folder)
+        for file in run.base.iterdir():
+            (merged / file.name).write_bytes(file.read_bytes())
+        minilm.merge_adapter(merged, adapter)
+        return AutoModelForSequenceClassification.from_pretrained(merged)
+
+
+def measure(run: Run, model, split: str) -> dict[str, dict]:
+    """Return the scores on a split of a model, of the commonest label and of VADER's rules."""
     from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
     labels = run.labels
@@ -392,12 +403,6 @@ def measure(run: Run, adapter: Path, split: str) -> dict[str, dict]:
     if run.limit:
         table = table.groupby("source", sort=False).head(run.limit)
     expected = table["label"].map(labels.index).to_numpy()
-    with tempfile.TemporaryDirectory() as folder:
-        merged = Path(folder)
-        for file in run.base.iterdir():
-            (merged / file.name).write_bytes(file.read_bytes())
-        minilm.merge_adapter(merged, adapter)
-        model = AutoModelForSequenceClassification.from_pretrained(merged)
     ids = run.tokenizer(table["text"].tolist(), truncation=True)["input_ids"]
     predicted = predict(model, run._batch, ids).argmax(axis=1)
     rules = SentimentIntensityAnalyzer()
@@ -412,6 +417,20 @@ def measure(run: Run, adapter: Path, split: str) -> dict[str, dict]:
     }
 
 
+def measure_slices(run: Run, model) -> dict[str, dict]:
+    """Return accuracy and size of every kind of sentence in `course_build.slices`, and of all of them.
+
+    None of the sentences is neutral. So only the scores of the first class and the last, against and for, are compared,
+    and chance is a half for every model.
+    """
+    table = slices.load()
+    ids = run.tokenizer(table["text"].tolist())["input_ids"]
+    logits = predict(model, run._batch, ids)
+    right = (logits[:, -1] > logits[:, 0]) == (table["label"] == "POSITIVE")
+    groups = {**dict(iter(right.groupby(table["kind"], sort=False))), "all": right}
+    return {kind: {"accuracy": round(float(hits.mean()), 4), "size": len(hits)} for kind, hits in groups.items()}
+
+
 def write_adapter(run: Run, target: Path) -> dict:
     """Write the averaged adapter and its results into `target`, and return the results.
 
@@ -424,9 +443,11 @@ def write_adapter(run: Run, target: Path) -> dict:
     weights = {name: tensor.to(torch.float16).contiguous() for name, tensor in sorted(run.average().items())}
     save_file(weights, target / "adapter_model.safetensors", metadata={"format": "pt"})
     write_json(target / "adapter_config.json", adapter_config(run.model, run.recipe.head))
+    model = load_merged(run, target)
     results = {
-        "validation": measure(run, target, "validation")["validation"],
-        **measure(run, target, "test"),
+        "validation": measure(run, model, "validation")["validation"],
+        **measure(run, model, "test"),
+        "slices": measure_slices(run, model),
         "history": run.history,
         "train_size": len(run.data[0]),
         "recipe": describe(run.recipe),
@@ -486,5 +507,7 @@ def run(arguments: argparse.Namespace) -> int:
     results = write_adapter(session, target)
     for key in ("validation", "test", "vader", "majority"):
         print(f"{key:10} accuracy {results[key]['accuracy']:.1%}, macro F1 {results[key]['macro_f1']:.1%}")
+    for kind, found in results["slices"].items():
+        print(f"{kind:10} accuracy {found['accuracy']:.1%} of {found['size']} sentences")
     print(f"wrote {target}; now run `python -m course_build models --update-manifest`")
     return 0

@@ -26,7 +26,7 @@ from transformers import (
     pipeline,
 )
 
-from course_build import minilm
+from course_build import minilm, slices
 from course_build.models import ADAPTERS
 from course_utils import models
 from course_utils.models import MANIFEST, PREPARE_COMMAND, CheckpointError, catalogue, checkpoint, models_folder
@@ -413,6 +413,9 @@ def test_the_card_has_the_figures_of_the_adapter(ready: None) -> None:
             results = json.loads((ADAPTERS / model.folder / "results.json").read_text(encoding="utf-8"))
             assert f"| this model | {results['test']['accuracy']:.1%}" in card.replace(" %", "%")
             assert models.read_results(hub_id) == results
+            for kind, title in slices.TITLES.items():
+                found = results["slices"][kind]
+                assert f"| {title} | {found['accuracy']:.1%} | {found['size']} |" in card.replace(" %", "%")
 
 
 def test_there_are_no_results_of_what_was_not_trained_or_not_prepared(pretended: Path) -> None:

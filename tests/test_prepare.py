@@ -17,7 +17,7 @@ import pytest
 from filelock import FileLock
 from safetensors.numpy import load_file, save_file
 
-from course_build import models
+from course_build import models, slices
 from course_build.errors import BuildError
 from course_utils.models import (
     MANIFEST,
@@ -178,6 +178,7 @@ def write_adapter(folder: Path, module: str, heads: dict[str, tuple[int, int]]) 
 def write_results(adapter: Path, accuracy: float) -> None:
     figures = {"accuracy": accuracy, "macro_f1": 0.5, "size": 1234}
     results = dict.fromkeys(("test", "vader", "majority"), figures)
+    results["slices"] = dict.fromkeys(slices.TITLES, figures)
     (adapter / "results.json").write_text(json.dumps(results), encoding="utf-8")
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from course_build import minilm, train
+from course_build import minilm, slices, train
 from course_build.errors import BuildError
 from course_build.models import ADAPTERS
 from course_build.paths import ROOT
@@ -223,6 +223,8 @@ def test_the_results_are_those_of_the_saved_files(finished):
     for key in ("validation", "test", "vader", "majority"):
         assert 0 < results[key]["accuracy"] <= 1
     assert results["vader"]["accuracy"] > 0.6
+    assert set(results["slices"]) == {*slices.TITLES, "all"}
+    assert results["slices"]["all"]["size"] == len(slices.load())
     weights = load_file(finished.folder / "adapter" / "adapter_model.safetensors")
     assert {tensor.dtype for tensor in weights.values()} == {np.dtype("float16")}
 
@@ -302,6 +304,8 @@ def test_shipped_adapters_keep_their_promise(shipped):
         assert results["test"][key] >= floor
     assert results["test"]["accuracy"] > results["vader"]["accuracy"]
     assert results["test"]["size"] == len(train.RECIPES[shipped.name].load("test"))
+    for kind, texts in slices.load().groupby("kind"):
+        assert results["slices"][kind]["size"] == len(texts), "the slices changed: measure it again"
     assert results["recipe"] == train.describe(train.RECIPES[shipped.name]), "the recipe changed: train it again"
 
 

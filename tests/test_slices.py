@@ -1,0 +1,22 @@
+"""The sentences that models are measured with: both sides of every kind, and none that a training has seen."""
+
+from course_build import slices
+from course_build.reviews import near_duplicates
+from course_utils import reviews
+
+
+def test_every_kind_has_both_sides():
+    table = slices.load()
+    counts = table.groupby(["kind", "label"]).size().unstack()
+    assert set(counts.index) == set(slices.TITLES)
+    assert set(counts.columns) == {"NEGATIVE", "POSITIVE"}
+    assert (counts.sum(axis=1) >= 60).all()
+    assert (abs(counts["NEGATIVE"] - counts["POSITIVE"]) <= 2).all()
+    assert table["text"].is_unique
+
+
+def test_none_is_a_near_duplicate_of_a_snippet():
+    ours = slices.load()["text"].tolist()
+    theirs = reviews.load(None, reviews.SOURCES)["text"].tolist()
+    pairs = near_duplicates([*ours, *theirs])
+    assert {ours[first] for first, second in pairs if first < len(ours) <= second} == set()
