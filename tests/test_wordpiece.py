@@ -60,7 +60,7 @@ def lesson() -> dict:
             continue
         for node in ast.parse(cell.source).body:
             named = isinstance(node, ast.Assign) and {ast.unparse(target) for target in node.targets} <= WANTED
-            plain = isinstance(node, ast.FunctionDef) and not node.decorator_list
+            plain = isinstance(node, ast.FunctionDef) and "torch" not in "".join(map(ast.unparse, node.decorator_list))
             if named or plain or isinstance(node, ast.Import | ast.ImportFrom):
                 exec(compile(ast.Module([node], []), "lesson 4", "exec"), namespace)
     return namespace
