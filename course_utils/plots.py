@@ -518,3 +518,153 @@ def _draw_map(axes: Axes, table: np.ndarray, limit: float) -> AxesImage:
     axes.grid(which="minor", color="#e3e6ea", linewidth=0.6)
     axes.spines[:].set_visible(False)
     return image
+
+
+def plot_histograms(
+    values: Mapping[str, ArrayLike], marks: Mapping[str, Sequence[float]] | None = None, title: str = ""
+) -> Sequence[Axes]:
+    """Draw how often which values occur, in panels side by side.
+
+    Args:
+        values: any number of numbers for each panel, by what they are.
+        marks: places on a panel's axis to draw a dashed line at, by the panel's name.
+        title: the figure's title.
+
+    Returns:
+        The axes of the panels, in their order.
+
+    Raises:
+        ValueError: there is no panel, one has no numbers, or a mark is of no panel.
+    """
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    panels = {name: np.asarray(numbers).ravel() for name, numbers in values.items()}
+    marks = marks or {}
+    if not panels or not all(numbers.size for numbers in panels.values()) or not set(marks) <= set(panels):
+        raise ValueError("plot_histograms needs numbers for each panel, and marks only for panels that there are")
+    with plt.rc_context(STYLE):
+        figure, row = plt.subplots(1, len(panels), squeeze=False, layout="constrained")
+        figure.suptitle(title, fontweight="bold", x=0.01, ha="left", color=INK)
+        for axes, (name, numbers) in zip(row[0], panels.items(), strict=True):
+            axes.hist(numbers, bins=60, color=COLOURS["positive"])
+            for place in marks.get(name, ()):
+                axes.axvline(place, color=COLOURS["negative"], linestyle="--", linewidth=1.4)
+            axes.set(xlabel=name, yticks=[])
+            axes.locator_params(axis="x", nbins=5)
+            axes.spines["left"].set_visible(False)
+    return row[0]
+
+
+def plot_layer_errors(errors: Mapping[str, Mapping[str, float]], kinds: Sequence[str], title: str = "") -> Axes:
+    """Draw the relative error of matrices as dots, grouped by layer, on a logarithmic scale.
+
+    Args:
+        errors: for each scheme, an error above 0 for each matrix, by the matrix's name; all schemes have the same ones,
+            and the matrices of one layer follow each other.
+        kinds: the kinds of matrices in a layer, by the ends of their names. The worst of them is named in the figure.
+        title: the figure's title.
+
+    Raises:
+        ValueError: there is nothing to draw, the schemes have other matrices, or a layer is not complete.
+    """
+    import matplotlib.pyplot as plt
+    from matplotlib.ticker import PercentFormatter
+
+    names = list(next(iter(errors.values()), ()))
+    if not names or len(names) % len(kinds) or any(list(of) != names for of in errors.values()):
+        raise ValueError("plot_layer_errors needs an error of each scheme for every kind of matrix in every layer")
+    with plt.rc_context(STYLE):
+        _figure, axes = plt.subplots(figsize=(7.0, 3.6), layout="constrained")
+        places = [place + place // len(kinds) for place in range(len(names))]
+        for (scheme, of), colour, marker in zip(errors.items(), (LINES[1], LINES[0], *LINES[2:]), "osD^", strict=False):
+            axes.plot(places, list(of.values()), marker, color=colour, markersize=5, label=scheme)
+        first = next(iter(errors.values()))
+        for start in range(0, len(names), len(kinds)):
+            worst = max(range(start, start + len(kinds)), key=lambda place: first[names[place]])
+            kind = next(kind for kind in kinds if names[worst].endswith(kind))
+            offset = {"xytext": (0, 7), "textcoords": "offset points", "ha": "center", "fontsize": 9}
+            axes.annotate(kind, (places[worst], first[names[worst]]), **offset)
+        middles = [places[start] + (len(kinds) - 1) / 2 for start in range(0, len(names), len(kinds))]
+        axes.set(yscale="log", ylabel="relative error", title=title)
+        axes.set(xticks=middles, xticklabels=[f"layer {number}" for number in range(len(middles))])
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.set_ylim(top=2 * max(max(of.values()) for of in errors.values()))
+        axes.tick_params(axis="x", length=0)
+        axes.legend(frameon=False, loc="upper right", ncols=len(errors))
+    return axes
+
+
+def plot_trade_offs(
+    results: Mapping[str, Mapping[str, float]], panels: Mapping[str, str], relative: Sequence[str] = ()
+) -> Sequence[Axes]:
+    """Draw what several variants cost and give: a panel of bars for each quantity, a bar for each variant.
+
+    Args:
+        results: for each variant, its quantities, from 0 up; the first variant's `relative` ones are above 0.
+        panels: the quantities to draw, with the title of each panel.
+        relative: those of them to draw as a ratio to the first variant's; the others are shares, written in percent.
+
+    Returns:
+        The axes of the panels, in their order.
+
+    Raises:
+        ValueError: there is nothing to draw, or a variant lacks a quantity.
+    """
+    import matplotlib.pyplot as plt
+
+    if not results or not panels or any(not set(panels) <= set(found) for found in results.values()):
+        raise ValueError("plot_trade_offs needs each quantity that a panel shows, for every variant")
+    first = next(iter(results.values()))
+    with plt.rc_context(STYLE):
+        rows = (len(panels) + 1) // 2
+        _figure, grid = plt.subplots(
+            rows, 2, figsize=(8.0, rows * (0.8 + 0.27 * len(results))), squeeze=False, sharey=True, layout="constrained"
+        )
+        drawn = list(grid.flat)
+        for axes, (quantity, title) in zip(drawn, panels.items(), strict=False):
+            by = first[quantity] if quantity in relative else 1
+            values = [found[quantity] / by for found in results.values()]
+            axes.barh(range(len(values)), values, height=0.68, color=[LINES[0], *[LINES[2]] * (len(values) - 1)])
+            for place, value in enumerate(values):
+                shown = f"{value:.2f}" if quantity in relative else f"{value:.1%}"
+                axes.annotate(shown, (value, place), (4, 0), textcoords="offset points", va="center", fontsize=9)
+            axes.set(yticks=range(len(values)), yticklabels=list(results), xticks=[])
+            axes.set_xlim(0, 1.25 * max(*values, 1e-9))
+            axes.set_title(title, fontsize=11)
+            axes.spines["bottom"].set_visible(False)
+            axes.tick_params(axis="y", length=0)
+        drawn[0].invert_yaxis()  # of all panels, since they share the axis
+        for axes in drawn[len(panels) :]:
+            axes.set_axis_off()
+    return drawn[: len(panels)]
+
+
+def plot_block_levels(weights: ArrayLike, headers: ArrayLike, levels: int = 16, title: str = "") -> Axes:
+    """Draw the levels that blocks of quantized weights can take, and the weights on them, a column for each block.
+
+    Args:
+        weights: the decoded weights, shape (blocks, weights of a block).
+        headers: step and minimum of each block, shape (blocks, 2).
+        levels: how many levels a block has.
+        title: the figure's title.
+
+    Raises:
+        ValueError: the shapes don't fit each other.
+    """
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    weights, headers = np.asarray(weights), np.asarray(headers)
+    if weights.ndim != 2 or headers.shape != (len(weights), 2):
+        raise ValueError(f"a step and a minimum for each block: these are shapes {weights.shape} and {headers.shape}")
+    with plt.rc_context(STYLE):
+        _figure, axes = plt.subplots(figsize=(7.0, 3.8), layout="constrained")
+        for place, (of_block, (step, minimum)) in enumerate(zip(weights, headers, strict=True)):
+            ruler = minimum + step * np.arange(levels)
+            axes.hlines(ruler, place - 0.38, place + 0.38, color=COLOURS["neutral"], linewidth=1)
+            spread = np.linspace(-0.3, 0.3, len(of_block))
+            axes.plot(place + spread, of_block, "o", color=COLOURS["positive"], markersize=3)
+        axes.set(xticks=range(len(weights)), xlabel="block", ylabel="weight", title=title)
+        axes.tick_params(axis="x", length=0)
+    return axes

@@ -277,3 +277,53 @@ def test_prepare_makes_random_numbers_repeat():
 def test_a_bad_seed_is_named(seed):
     with pytest.raises(ValueError, match="whole number"):
         notebook.seed_everything(seed)
+
+
+def test_plot_histograms_draws_a_panel_each_with_its_marks():
+    one, two = plots.plot_histograms({"one": [1, 2, 2], "two": [[0.5, 1.5]]}, {"two": (0.6, 1.4)}, title="Two")
+    assert sum(bar.get_height() for bar in one.patches) == 3
+    assert [line.get_xdata()[0] for line in two.lines] == [0.6, 1.4]
+    for values, marks in (({}, {}), ({"none": []}, {}), ({"one": [1]}, {"two": (1,)})):
+        with pytest.raises(ValueError, match="numbers for each panel"):
+            plots.plot_histograms(values, marks)
+
+
+def test_plot_layer_errors_names_the_worst_of_each_layer():
+    errors = {
+        "coarse": {"0.a": 0.1, "0.b": 0.4, "1.a": 0.3, "1.b": 0.2},
+        "fine": {"0.a": 0.01, "0.b": 0.02, "1.a": 0.03, "1.b": 0.01},
+    }
+    axes = plots.plot_layer_errors(errors, ["a", "b"])
+    assert [text.get_text() for text in axes.texts] == ["b", "a"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["layer 0", "layer 1"]
+    assert [list(line.get_ydata()) for line in axes.lines] == [list(of.values()) for of in errors.values()]
+    assert len({line.get_marker() for line in axes.lines}) == 2
+    for wrong in ({}, {"one": {"0.a": 1.0}}, errors | {"fine": {"0.a": 0.1}}):
+        with pytest.raises(ValueError, match="every kind of matrix"):
+            plots.plot_layer_errors(wrong, ["a", "b"])
+
+
+def test_plot_trade_offs_divides_by_the_first_variant():
+    results = {"full": {"size": 200, "kept": 1.0}, "small": {"size": 50, "kept": 0.95}}
+    size, kept = plots.plot_trade_offs(results, {"size": "size", "kept": "labels"}, relative=["size"])
+    assert [bar.get_width() for bar in size.patches] == [1, 0.25]
+    assert [text.get_text() for text in size.texts] == ["1.00", "0.25"]
+    assert [text.get_text() for text in kept.texts] == ["100.0%", "95.0%"]
+    assert size.yaxis_inverted()
+    assert kept.yaxis_inverted()
+    assert len(plots.plot_trade_offs(results, {"size": "size"}, relative=["size"])) == 1
+    for wrong in ({}, {"full": {"size": 1}}):
+        with pytest.raises(ValueError, match="each quantity"):
+            plots.plot_trade_offs(wrong, {"size": "size", "kept": "labels"})
+
+
+def test_plot_block_levels_draws_a_ruler_and_the_weights_of_each_block():
+    axes = plots.plot_block_levels([[0.0, 1.5], [2.0, 5.0]], [[0.1, 0.0], [0.2, 2.0]])
+    rulers = [[segment[0][1] for segment in of.get_segments()] for of in axes.collections]
+    assert [len(ruler) for ruler in rulers] == [16, 16]
+    assert rulers[1][0] == 2.0
+    assert rulers[1][-1] == pytest.approx(5.0)
+    assert [list(line.get_ydata()) for line in axes.lines] == [[0.0, 1.5], [2.0, 5.0]]
+    for weights, headers in (([1, 2], [[1, 2]]), ([[1, 2]], [[1, 2], [3, 4]])):
+        with pytest.raises(ValueError, match="for each block"):
+            plots.plot_block_levels(weights, headers)
