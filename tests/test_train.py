@@ -8,11 +8,12 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from course_build import minilm, slices, train
+from course_build import minilm, sentences, slices, train
 from course_build.errors import BuildError
 from course_build.models import ADAPTERS
 from course_build.paths import ROOT
@@ -26,6 +27,21 @@ LARGEST = 1_700_000
 
 class StopError(Exception):
     """What a test stops a run with."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fetched():
+    """Two sentences of each site, for and against, as if they had been fetched."""
+    table = pd.DataFrame(
+        [
+            {"source": site, "rating": rating, "label": label, "text": f"{text} {site}"}
+            for site in ("amazon", "imdb", "yelp")
+            for rating, label, text in [(-2.0, "NEGATIVE", "I hate"), (2.0, "POSITIVE", "I love")]
+        ]
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sentences, "load", lambda split: table)
+        yield table
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +64,7 @@ def pretrained(tmp_path_factory):
 
 
 def small(name, **changes):
-    defaults = {"rank": 2, "alpha": 4, "cycles": (2, 1), "learning_rate": 1e-2}
+    defaults = {"rank": 2, "alpha": 4, "cycles": (1, 1, 1), "joined_from": 1, "learning_rate": 1e-2}
     return dataclasses.replace(train.RECIPES[name], **{**defaults, **changes})
 
 
@@ -158,17 +174,17 @@ def test_a_resumed_run_ends_like_one_that_was_never_stopped(name, pretrained, fi
 
 def test_training_learns(pretrained, tmp_path):
     """Even a tiny model fits a few texts, if gradients reach all that is trained."""
-    run = make_run(REVIEWS, pretrained, tmp_path, cycles=(12,))
+    run = make_run(REVIEWS, pretrained, tmp_path, cycles=(12, 1))
     before = train.trained_weights(run.model)
     run.train()
-    assert run.history[-1]["loss"] < 0.9 * run.history[0]["loss"]
+    assert run.history[11]["loss"] < 0.9 * run.history[0]["loss"]
     after = train.trained_weights(run.model)
     assert all(not torch.equal(before[name], after[name]) for name in before)
     assert all(torch.equal(after[name], tensor) for name, tensor in run.average().items()), "one cycle is its own mean"
 
 
 def test_the_ends_of_the_cycles_are_averaged(finished):
-    """Of epochs 2 and 3 here: `small` has a cycle of two epochs and one of one."""
+    """Of epochs 2 and 3 here: `small` has three cycles of one epoch, and sentences join from the second on."""
     assert len(finished.history) == 3
     assert len(finished.ends) == 2
     last = train.trained_weights(finished.model)
@@ -176,6 +192,17 @@ def test_the_ends_of_the_cycles_are_averaged(finished):
         assert torch.equal(finished.ends[1][name], last[name])
         assert not torch.equal(finished.ends[0][name], last[name])
         assert torch.allclose(tensor, (finished.ends[0][name] + last[name]) / 2)
+
+
+def test_sentences_join_from_their_cycle_on(finished, fetched):
+    plan, rates = finished.plan()
+    seen = [sorted(np.concatenate(epoch)) for epoch in plan]
+    assert finished.snippets == 3 * 24
+    assert seen[0] == list(range(finished.snippets))
+    assert seen[1] == seen[2] == list(range(finished.snippets + 24 + len(fetched)))
+    assert len(finished.data[0]) == len(finished.data[1]) == len(seen[2])
+    assert [len(epoch) for epoch in plan] == [len(epoch) for epoch in rates]
+    assert [epoch.max() for epoch in rates] == pytest.approx([finished.recipe.learning_rate] * 3), "each is a cycle"
 
 
 def test_resuming_nothing_or_another_recipe_is_refused(finished, pretrained, tmp_path):
@@ -200,7 +227,7 @@ def test_the_merged_adapter_is_the_trained_model(finished, tmp_path):
     logits = train.predict(AutoModelForSequenceClassification.from_pretrained(merged), finished._batch, ids)
     assert logits.shape == (len(ids), 2)
     assert np.abs(logits - expected).max() < 5e-3
-    assert np.ptp(expected[:, 0]) > 0.05, "a model that answers the same to all proves nothing"
+    assert np.ptp(expected[:, 0]) > 0.02, "a model that answers the same to all proves nothing"
 
 
 def test_peft_loads_the_adapter(finished):
@@ -225,6 +252,11 @@ def test_the_results_are_those_of_the_saved_files(finished):
     assert results["vader"]["accuracy"] > 0.6
     assert set(results["slices"]) == {*slices.TITLES, "all"}
     assert results["slices"]["all"]["size"] == len(slices.load())
+    assert {name: found["size"] for name, found in results["sentences"].items()} == {
+        **dict.fromkeys(("amazon", "imdb", "yelp"), 2),
+        "all": 6,
+    }
+    assert results["train_size"] < len(finished.data[0]), "copies are counted once"
     weights = load_file(finished.folder / "adapter" / "adapter_model.safetensors")
     assert {tensor.dtype for tensor in weights.values()} == {np.dtype("float16")}
 
@@ -274,7 +306,7 @@ def test_a_shipped_adapter_is_not_overwritten(tmp_path, monkeypatch):
 def test_the_command_trains_and_writes(pretrained, tmp_path, monkeypatch, capsys):
     pytest.importorskip("peft")
     pytest.importorskip("vaderSentiment")
-    recipe = small(REVIEWS, cycles=(1,))
+    recipe = small(REVIEWS, cycles=(1,), joined_from=0)
     monkeypatch.setattr(train, "RECIPES", {REVIEWS: recipe})
     monkeypatch.setattr(train, "BUILD", tmp_path)
     monkeypatch.setattr(train, "Run", lambda *words, **options: run_class(*words, **options, limit=8))

@@ -1,0 +1,57 @@
+"""The sentences of customers' reviews: that they are read as they are, and stay apart from all that measures."""
+
+import json
+
+import pytest
+
+from course_build import sentences, slices
+from course_build.models import find_corrupt_file
+from course_build.reviews import near_duplicates
+from course_utils import reviews
+
+
+def write_files(folder, texts):
+    for name in sentences.PACKAGE.files:
+        rows = [{"text": f"{text}  ", "class": number % 2} for number, text in enumerate(texts[name])]
+        (folder / name).write_text(json.dumps([*rows, {"text": "", "class": None}]), encoding="utf-8")
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Few snippets to compare with, for comparing with all takes seconds."""
+    table = reviews.load("validation").head(50)
+    monkeypatch.setattr(reviews, "load", lambda split, sources: table)
+    return table
+
+
+def test_copies_are_left_out_and_a_hash_draws_the_splits(small, tmp_path, monkeypatch):
+    words = ("cable", "soup", "actor", "charger", "waiter", "plot", "strap", "dessert", "scene")
+    texts = {name: [f"What a {word} for {name}" for word in words] for name in sentences.PACKAGE.files}
+    copies = [small["text"][0].upper(), slices.load()["text"][0], texts["amazon.json"][0] + "!"]
+    write_files(tmp_path, {**texts, "yelp.json": [*copies, *texts["yelp.json"]]})
+    table = sentences.read(tmp_path)
+    assert sorted(table["text"]) == sorted(text for group in texts.values() for text in group)
+    assert set(zip(table["label"], table["rating"], strict=True)) == {("NEGATIVE", -2.0), ("POSITIVE", 2.0)}
+    assert (table.loc[table["text"] == "What a cable for amazon.json", "label"] == "NEGATIVE").all()
+    assert table.groupby(["source", "split"]).size().to_dict() == {
+        (site, split): size for site in ("amazon", "imdb", "yelp") for split, size in (("test", 3), ("train", 6))
+    }
+    held_out = set(table.loc[table["split"] == "test", "text"])
+    write_files(tmp_path, {name: group[::-1] for name, group in texts.items()})
+    again = sentences.read(tmp_path)
+    assert set(again.loc[again["split"] == "test", "text"]) == held_out, "whatever the order of the rows"
+    monkeypatch.setattr(sentences.npm, "fetch", lambda package, asker: tmp_path)
+    loaded = {split: sentences.load(split)["text"] for split in ("train", "test")}
+    assert set(loaded["test"]) == held_out
+    assert sorted([*loaded["train"], *loaded["test"]]) == sorted(table["text"])
+
+
+def test_the_real_ones_stay_apart_from_all_that_measures():
+    if find_corrupt_file(sentences.PACKAGE.kept, sentences.PACKAGE.files):
+        pytest.skip("the sentences are not here: only training fetches them")
+    ours = sentences.read(sentences.PACKAGE.kept)
+    assert ours.groupby("source").size().between(940, 1000).all()
+    theirs = [*reviews.load("validation")["text"], *reviews.load("test")["text"], *slices.load()["text"]]
+    texts = ours["text"].tolist()
+    pairs = list(near_duplicates([*texts, *theirs]))
+    assert not [texts[first] for first, second in pairs if first < len(texts)], "not even of one another"
