@@ -1,8 +1,8 @@
 """The same classifier on several machines: a callable for Ray Data's `map_batches`.
 
 Ray starts a copy of it, an actor, for every core of the cluster, hands each one block of rows after the other, and
-does a block again whose actor died. A row is classified where its block is, and knows no other row, so a block that is
-done twice gives the same answer and counts once.
+starts another where one died, which does its block again: that is Ray Data's default. A row's result depends on no
+other row's, so a block that is done twice gives the same answer and counts once.
 """
 
 from __future__ import annotations
@@ -87,6 +87,4 @@ def classify_dataset(
         compute=ray.data.ActorPoolStrategy(size=actors),
         num_cpus=1,
         batch_size=batch_size,
-        max_restarts=-1,  # an actor that dies, or its machine, is started again
-        max_task_retries=-1,  # and does again what it had not finished
     )

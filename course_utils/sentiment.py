@@ -34,7 +34,7 @@ class SentimentPipeline:
     distinct text once. The results come in the order of the texts.
     """
 
-    def __init__(self, model_name: str, *, backend: str = "torch", max_tokens: int = 1024) -> None:
+    def __init__(self, model_name: str, *, backend: str = "torch", max_tokens: int = 512) -> None:
         """Load config, tokenizer and model, in evaluation mode.
 
         Args:

@@ -1,9 +1,64 @@
-"""The callable for Ray Data, on its own."""
+"""Ray Data on a cluster of this machine with two workers: nothing is lost or doubled, even when one is killed."""
+
+import os
+import secrets
+import signal
+import threading
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from course_utils import scale
+ray = pytest.importorskip("ray", reason="Ray has no build for this system")
+pytest.importorskip("ray.data")
+
+from course_utils import SentimentPipeline, reviews, scale  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    token = tmp_path_factory.mktemp("ray") / "token"
+    here = Path(__file__).parent
+    # The cluster is private, and its token stays out of the home folder.
+    token.write_text(secrets.token_hex(32))
+    os.environ.update(
+        RAY_AUTH_TOKEN_PATH=str(token),
+        RAY_USAGE_STATS_ENABLED="0",
+        RAY_DEDUP_LOGS="0",
+        RAY_ENABLE_UV_RUN_RUNTIME_ENV="0",
+    )
+    for attempt in range(3):
+        try:
+            ray.init(
+                address="local",
+                num_cpus=2,
+                include_dashboard=False,
+                log_to_driver=False,
+                object_store_memory=200_000_000,
+                runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join(map(str, [here.parent, here]))}},
+            )
+            break
+        except Exception as error:  # Ray gives its own processes 15 and 30 seconds, too little on a busy machine
+            ray.shutdown()
+            if "timed out during startup" not in str(error) or attempt == 2:
+                raise
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    yield
+    ray.shutdown()
+
+
+class Marked(scale.ClassifyBatch):
+    """Says which process did a batch, and takes its time, so that there is one to kill midway."""
+
+    def __init__(self, model_name, folder, **options):
+        super().__init__(model_name, **options)
+        self.folder = folder
+
+    def __call__(self, batch):
+        (Path(self.folder) / str(os.getpid())).touch()
+        time.sleep(0.3)
+        return super().__call__(batch)
 
 
 def test_a_batch_gets_its_columns(reviews_checkpoint):
@@ -19,3 +74,30 @@ def test_a_batch_gets_its_columns(reviews_checkpoint):
 def test_columns_that_do_not_fit_are_named(reviews_checkpoint, batch):
     with pytest.raises(ValueError, match=r"there is (no|a) column"):
         scale.ClassifyBatch(reviews_checkpoint)(batch)
+
+
+def test_a_killed_worker_loses_and_doubles_nothing(cluster, reviews_checkpoint, tmp_path, monkeypatch):
+    sample = reviews.load("validation")["text"].sample(240, random_state=4).tolist()
+    expected = [result["label"] for result in SentimentPipeline(reviews_checkpoint)(sample)]
+    rows = [{"row": row, "text": text} for row, text in enumerate(sample)]
+    monkeypatch.setattr(scale, "ClassifyBatch", Marked)
+    dataset = ray.data.from_items(rows, override_num_blocks=24)
+    classified = scale.classify_dataset(dataset, reviews_checkpoint, actors=2, batch_size=10, folder=str(tmp_path))
+    killed = []
+
+    def kill_one():
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and len(list(tmp_path.iterdir())) < 2:
+            time.sleep(0.05)
+        for path in list(tmp_path.iterdir())[:1]:
+            os.kill(int(path.name), signal.SIGKILL)
+            killed.append(path.name)
+
+    thread = threading.Thread(target=kill_one)
+    thread.start()
+    found = sorted(classified.take_all(), key=lambda row: row["row"])
+    thread.join()
+    assert killed
+    assert [row["row"] for row in found] == list(range(240))
+    assert [row["label"] for row in found] == expected
+    assert {path.name for path in tmp_path.iterdir()} > set(killed)
