@@ -66,11 +66,13 @@ def module(command: str) -> ModuleType:
     return importlib.import_module(f"course_build.{command.replace('-', '_')}")
 
 
+NOT_PASSED_ON = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
+"""What would lead the environment's interpreter elsewhere; and without bytecode every process compiles torch anew."""
+
+
 def _continue_inside(arguments: list[str]) -> int:
     """Run the same command with the environment's own interpreter (a child, for Windows has no exec)."""
-    environ = {
-        key: value for key, value in os.environ.items() if key not in ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV")
-    }
+    environ = {key: value for key, value in os.environ.items() if key not in NOT_PASSED_ON}
     command = [str(environment.python()), "-m", "course_build", *arguments]
     return subprocess.run(command, env=environ).returncode
 

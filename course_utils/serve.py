@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from course_utils import sentiment
 from course_utils.batching import Classifier
 from course_utils.errors import CommandError
 from course_utils.models import TASK_DEFAULTS, checkpoint
@@ -95,7 +96,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", default=TASK_DEFAULTS["sentiment-analysis"], help="name of the model, or its folder (%(default)s)"
     )
-    parser.add_argument("--backend", choices=BACKENDS, default="torch", help="what runs the model (%(default)s)")
+    parser.add_argument(
+        "--backend", choices=BACKENDS, default="torch", help="torch computes in fp32, onnx in int8 (%(default)s)"
+    )
     for limit in dataclasses.fields(Settings):
         option = f"--{limit.name.replace('_', '-')}"
         help_text = f"{limit.metadata['help']} (%(default)s)"
@@ -141,16 +144,14 @@ def _port(text: str) -> int:
     return port
 
 
-def _load_torch(folder: str) -> Classifier:
+def _load(backend: str, folder: str) -> Classifier:
     from transformers.utils import logging as transformers_logging
 
-    from course_utils.sentiment import SentimentPipeline
-
     transformers_logging.disable_progress_bar()
-    classifier = SentimentPipeline(folder)
+    classifier = sentiment.SentimentPipeline(folder, backend=backend)
     classifier(["The first run takes longer than any other: have it before the first request comes."])
     return classifier
 
 
-BACKENDS = {"torch": _load_torch}
+BACKENDS = {backend: functools.partial(_load, backend) for backend in sentiment.BACKENDS}
 """What can run the model; each takes a folder and returns a classifier."""

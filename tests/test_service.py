@@ -565,6 +565,13 @@ def test_the_command_serves_the_real_model_until_it_is_told_to_stop(pipeline):
     assert err == ""
 
 
+def test_the_command_serves_the_quick_backend_too(reviews_checkpoint):
+    with started("--backend", "onnx") as (_, client):
+        texts = ["A joy from start to end.", "The battery died after a week."]
+        assert_answers(classify(ready(client), *texts), SentimentPipeline(reviews_checkpoint, backend="onnx")(texts))
+        assert client.get("/health").json()["backend"] == "onnx"
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to send")
 def test_what_was_begun_is_finished(reviews_checkpoint):
     with started("--model", reviews_checkpoint, program=SLOW) as (process, client):
