@@ -7,6 +7,9 @@ Both files hold graph and weights in one piece, take `input_ids` and `attention_
 model takes, and give `logits`. Their bytes depend on the versions of torch and of ONNX's packages, so no manifest can
 hold them to a hash: `export.json` beside them (`write_record`) says what they were made from and what came out.
 
+The graph leaves out what the classifier doesn't read: in the last layer, what follows the attention is computed for
+the first position alone (`course_utils.backends.read_first_position`), which saves a ninth of the work.
+
 int8 means ONNX Runtime's dynamic quantization, with two choices made by measurement and by arithmetic:
 
 * a scale for every output channel of a weight, because one for the whole matrix lets a few large weights coarsen all;
@@ -143,10 +146,12 @@ def _write_fp32(model: torch.nn.Module, path: Path) -> None:
     import onnx
     import torch
 
+    from course_utils.backends import read_first_position
+
     class Logits(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.classifier = model
+            self.classifier = read_first_position(model)
 
         def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
             return self.classifier(input_ids=input_ids, attention_mask=attention_mask).logits
