@@ -21,16 +21,20 @@ from course_utils.service import Settings, create_app
 
 
 class PunctualProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1, with an end to clients that dawdle.
+    """uvicorn's HTTP/1.1, with an end to clients that dawdle, and a mark on connections beyond the limit.
 
-    uvicorn waits without limit for a request's headers, and for the rest of a body that was refused.
+    uvicorn waits without limit for a request's headers, and for the rest of a body that was refused. Its own limit of
+    connections refuses everybody once it is reached, in plain text: so the application does it, by the mark, for those
+    that came last. They can still ask how the service is.
     """
 
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        """Give a new connection its time."""
+        """Give a new connection its time, and note whether there are too many."""
         super().connection_made(transport)
+        limit = self.config.app.state.service.settings.max_connections
+        self.app_state = {**self.app_state, "over_limit": len(self.connections) > limit}
         self._watch()
 
     def on_response_complete(self) -> None:

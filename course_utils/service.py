@@ -22,7 +22,7 @@ from pydantic_core import from_json
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from course_utils.batching import Batcher, Classifier, ModelFailedError, QueueFullError
+from course_utils.batching import Batcher, Classifier, ModelFailedError, QueueFullError, Result
 from course_utils.models import TASK_DEFAULTS
 
 CLIENT_GONE = 499
@@ -42,6 +42,7 @@ class Settings:
     max_body_bytes: int = _limit(1_000_000, "largest body of a request, in bytes")
     max_texts: int = _limit(256, "most texts in a request")
     max_characters: int = _limit(10_000, "longest text, in characters")
+    max_connections: int = _limit(500, "most connections at once; on further ones nothing is classified")
     queue_texts: int = _limit(1024, "most texts that wait for the model, of all clients")
     max_batch: int = _limit(64, "most texts that are taken from the queue at once")
     wait_ms: float = _limit(2, "how long the first text of a batch waits for others, in milliseconds")
@@ -98,7 +99,8 @@ PROBLEMS = {
     415: "The body is not declared as JSON.",
     422: "The body is not what is asked for: no JSON, no list, too many texts, a text too long or empty.",
     500: "The model failed on a text.",
-    503: "The model is still loading, or too many texts wait. `Retry-After` says when to try again, in seconds.",
+    503: "The model is loading, the service is stopping, or too many texts wait or clients are connected. "
+    "`Retry-After` says when to try again, in seconds.",
     504: "The answer took too long.",
 }
 
@@ -168,9 +170,21 @@ class Service:
 
         Texts of all clients that wait at the same time go through the model together.
         """
-        texts = await self._read_texts(request)
-        if self.health.status != "ready":
-            raise HTTPException(503, f"The model is {self.health.status}. Try again later.", {"Retry-After": "5"})
+        if getattr(request.state, "over_limit", False):
+            headers = {"Retry-After": "5", "Connection": "close"}
+            raise HTTPException(503, "Too many clients are connected. Try again later.", headers)
+        try:
+            texts = await self._read_texts(request)
+            if self.health.status != "ready":
+                raise HTTPException(503, f"The model is {self.health.status}. Try again later.", {"Retry-After": "5"})
+            results = await self._await_results(request, texts)
+        except asyncio.CancelledError:  # the grace period is over
+            raise HTTPException(503, "The service is stopping.", {"Retry-After": "5"}) from None
+        self.texts.inc(len(texts))
+        return Answer(results=results, model=self.health.model)
+
+    async def _await_results(self, request: Request, texts: list[str]) -> list[Result]:
+        """Wait for the model, but no longer than the limit, nor than the client does."""
         answer = asyncio.ensure_future(self.batcher.classify(texts))
         gone = asyncio.ensure_future(_disconnect(request))
         try:
@@ -178,22 +192,17 @@ class Service:
                 {answer, gone}, timeout=self.settings.request_seconds, return_when=asyncio.FIRST_COMPLETED
             )
             if answer.done():
-                results = answer.result()
-            elif gone.done():
+                return answer.result()
+            if gone.done():
                 raise HTTPException(CLIENT_GONE, "The client has gone.")
-            else:
-                raise HTTPException(504, "The answer took too long. Send fewer texts, or try again later.")
+            raise HTTPException(504, "The answer took too long. Send fewer texts, or try again later.")
         except QueueFullError:
             raise HTTPException(503, "Too many texts wait already. Try again.", {"Retry-After": "1"}) from None
         except ModelFailedError:
             raise HTTPException(500, "The model failed on one of the texts. The service's log says how.") from None
-        except asyncio.CancelledError:  # the grace period is over
-            raise HTTPException(503, "The service is stopping.", {"Retry-After": "5"}) from None
         finally:
             answer.cancel()
             gone.cancel()
-        self.texts.inc(len(texts))
-        return Answer(results=results, model=self.health.model)
 
     async def _read_texts(self, request: Request) -> list[str]:
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":

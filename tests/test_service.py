@@ -361,6 +361,21 @@ def test_texts_of_a_client_that_has_gone_leave_the_queue(gate):
         wait_until(lambda: measured(client, "sentiment_requests_total", status="499") == 2)
 
 
+def test_beyond_the_limit_of_connections_only_the_last_to_come_are_refused(gate):
+    gate.gate.set()
+    with serving(lambda: gate, Settings(max_connections=2)) as client, raw(client) as idle:
+        ready(client)
+        with httpx.Client(base_url=client.base_url, timeout=SECONDS) as late:
+            assert late.get("/health").status_code == 200
+            refused = classify(late, "a")
+            assert_problem(refused, 503, "Too many clients")
+            assert int(refused.headers["retry-after"]) > 0
+            assert refused.headers["connection"] == "close"
+            assert classify(client, "four").status_code == 200
+            idle.close()
+            wait_until(lambda: classify(late, "a").status_code == 200)
+
+
 # ------------------------------------------------------------------------------------------------- a model in trouble
 
 
@@ -602,6 +617,22 @@ def test_after_the_grace_period_it_stops_all_the_same(reviews_checkpoint):
         asking.join(SECONDS)
         assert process.wait(SECONDS) == 0
         assert_problem(answers[0], 503, "stopping")
+        assert "Traceback" not in process.stderr.read()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to send")
+def test_the_grace_period_ends_for_half_a_body_too(reviews_checkpoint):
+    with started("--grace-seconds", "0.1", "--model", reviews_checkpoint, program=SLOW) as (process, client):
+        with raw(ready(client)) as connection, raw(client) as idle:
+            connection.sendall(head("Content-Length: 100", "Expect: 100-continue"))
+            assert connection.recv(1024).startswith(b"HTTP/1.1 100")  # so it is being waited for
+            connection.sendall(b'{"texts')
+            process.terminate()
+            answer = read_all(connection)
+            assert read_all(idle) == b""
+        assert process.wait(SECONDS) == 0
+        assert answer.startswith(b"HTTP/1.1 503")
+        assert b"stopping" in answer
         assert "Traceback" not in process.stderr.read()
 
 
