@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import csv
-import platform
+import itertools
+import json
+import re
 import statistics
 import subprocess
 import sys
@@ -13,25 +15,26 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from course_build.bench import describe_machine, write_table
 from course_utils import SentimentPipeline, checkpoint, notebook, reviews
+from course_utils.classify import PIECE_ROWS, partial_folder
 
-HERE = Path(__file__).parent
 MODEL = "distilbert-base-uncased-finetuned-sst-2-english"
 LABELS = Callable[[list[str]], list[str]]
 
 
 def main() -> None:
-    """Measure, print, and write `results.md`."""
+    """Measure, print, and write `bulk.md`, or with `--memory` `memory.md`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--texts", type=Path, help="a file with one text a line (default: the validation split)")
     parser.add_argument("--size", type=int, default=1000, help="how many texts, at most (1000)")
     parser.add_argument("--rounds", type=int, default=3, help="how often each way takes its turn (3)")
-    parser.add_argument("--memory", action="store_true", help="measure peak memory for short and long files instead")
+    parser.add_argument("--memory", action="store_true", help="measure memory on short and long files instead (Linux)")
     arguments = parser.parse_args()
-    lines = memory_table() if arguments.memory else speed_table(arguments)
-    print("\n".join(lines))
-    name = "memory.md" if arguments.memory else "results.md"
-    (HERE / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if arguments.memory:
+        write_table("memory.md", memory_table())
+    else:
+        write_table("bulk.md", speed_table(arguments))
 
 
 def ways() -> dict[str, LABELS]:
@@ -70,6 +73,7 @@ def speed_table(arguments: argparse.Namespace) -> list[str]:
     else:
         table = reviews.load("validation")
         texts = table["text"].sample(min(arguments.size, len(table)), random_state=0).tolist()
+    machine = describe_machine()
     all_ways, seconds, labels = ways(), {}, {}
     for way in all_ways.values():
         way(texts[:50])  # what is only done once isn't measured
@@ -82,7 +86,8 @@ def speed_table(arguments: argparse.Namespace) -> list[str]:
     first = next(iter(all_ways))
     base, measure = statistics.median(seconds[first]), labels[first]
     lines = [
-        f"{len(texts):,} texts, {arguments.rounds} rounds, {platform.machine()}, Python {platform.python_version()}.",
+        machine,
+        f"{len(texts):,} texts, {arguments.rounds} rounds.",
         "",
         "| way | texts a second | times pipeline(list) | same labels, % |",
         "| --- | ---: | ---: | ---: |",
@@ -94,25 +99,45 @@ def speed_table(arguments: argparse.Namespace) -> list[str]:
     return lines
 
 
-def memory_table(sizes: tuple[int, ...] = (10_000, 200_000)) -> list[str]:
-    """Classify files of repeated short texts in processes of their own; return their peak memory as a table."""
-    lines = ["| backend | rows | peak memory, MB |", "| --- | ---: | ---: |"]
-    code = "import resource, runpy\ntry: runpy.run_module('course_utils', run_name='__main__')\n"
-    code += "finally: print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
-    texts = reviews.load("train")["text"].tolist()
+def memory_table(sizes: tuple[int, ...] = (20_000, 1_000_000)) -> list[str]:
+    """Classify files of short rows, killing each run midway; return a table of how fast it began, and of its memory."""
+    early, late = 2 * PIECE_ROWS, 6 * PIECE_ROWS
+    lines = [
+        describe_machine(),
+        "",
+        f"| backend | rows | seconds to the first rows | peak MB after {early:,} rows | after {late:,} |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    texts = [" ".join(text.split()[:4]) for text in reviews.load("train")["text"]]
     with tempfile.TemporaryDirectory() as folder:
-        for size in sizes:
-            source, output = Path(folder, f"{size}.csv"), Path(folder, "out.csv")
+        for size, backend in itertools.product(sizes, ("torch", "onnx")):
+            source, output = Path(folder, f"{size}.csv"), Path(folder, f"{size}-{backend}.csv")
             with source.open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerows(
-                    [["text"], *([" ".join(texts[n % len(texts)].split()[:4])] for n in range(size))]
-                )
-            for backend in ("torch", "onnx"):
-                options = [source, "--output", output, "--backend", backend, "--force", "--quiet"]
-                command = [sys.executable, "-c", code, "classify", *map(str, options)]
-                said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-                lines.append(f"| {backend} | {size:,} | {said.split()[-1]} |")
+                csv.writer(file).writerows([["text"], *([texts[n % len(texts)]] for n in range(size))])
+            options = [source, "--output", output, "--backend", backend, "--quiet"]
+            start = time.perf_counter()
+            process = subprocess.Popen([sys.executable, "-m", "course_utils", "classify", *map(str, options)])
+            try:
+                wait_for_rows(process, output, 1)
+                first = time.perf_counter() - start
+                peaks = [wait_for_rows(process, output, rows) for rows in (early, late)]
+            finally:
+                process.kill()
+                process.wait()
+            lines.append(f"| {backend} | {size:,} | {first:.0f} | {peaks[0]} | {peaks[1]} |")
+            print(lines[-1], file=sys.stderr)
     return lines
+
+
+def wait_for_rows(process: subprocess.Popen, output: Path, rows: int) -> int:
+    """Wait until so many rows are in the output's journal; return the most memory that the process had, in MB."""
+    journal = partial_folder(output) / "journal.json"
+    while not journal.exists() or json.loads(journal.read_text(encoding="utf-8"))["rows"] < rows:
+        if process.poll() is not None:
+            raise RuntimeError(f"classify ended with status {process.returncode} before it had {rows} rows")
+        time.sleep(0.1)
+    status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")  # Linux alone has it
+    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) // 1024
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
     python benchmarks/service.py
 
-Two servers run the same model, one with its usual batches, one that takes a text at a time. They are asked in turns, by
-one client and by many, so that whatever else the machine does hits all alike. Ratios are medians over the rounds.
+Servers run the same model: one takes a text at a time, the others their usual batches, with both backends. They are
+asked in turns, by one client and by many, so that whatever else the machine does hits all alike. Ratios are medians
+over the rounds.
 """
 
 import argparse
@@ -20,18 +21,24 @@ from itertools import count
 import httpx
 import numpy as np
 
+from course_build.bench import describe_machine, write_table
 from course_utils import reviews
 
-SERVERS = {"one at a time": ["--max-batch", "1", "--wait-ms", "0.001"], "batches": []}
+SERVERS = {
+    "one at a time": ["--max-batch", "1", "--wait-ms", "0.001"],
+    "batches": [],
+    "batches, onnx": ["--backend", "onnx"],
+}
 
 
 def main() -> None:
-    """Measure, and print a table."""
+    """Measure, print, and write `service.md`."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clients", type=int, default=32, help="clients that ask at the same time (%(default)s)")
     parser.add_argument("--requests", type=int, default=400, help="requests in a round, of one text each (%(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (%(default)s)")
     options = parser.parse_args()
+    machine = describe_machine()
     texts = reviews.load("test")["text"].sample(options.requests, random_state=0).tolist()
     cases = [(name, clients) for clients in (1, options.clients) for name in SERVERS]
     seconds: dict[tuple[str, int], list[np.ndarray]] = {case: [] for case in cases}
@@ -44,14 +51,21 @@ def main() -> None:
                 seconds[name, clients].append(asyncio.run(ask(urls[name], texts, clients)))
                 totals[name, clients].append(time.perf_counter() - start)
     base = totals["one at a time", 1]
-    print("| server | clients | throughput | p50 | p95 | p99 |\n| --- | --- | --- | --- | --- | --- |")
+    reference = np.median(np.concatenate(seconds["one at a time", 1]))
+    lines = [
+        machine,
+        f"1 is one client, one text at a time: {len(texts) / statistics.median(base):.0f} requests a second, half of "
+        f"them answered within {reference * 1000:.0f} ms. {options.requests} requests of one text each, in "
+        f"{options.rounds} rounds.",
+        "",
+        "| server | clients | throughput | p50 | p95 | p99 |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
     for name, clients in cases:
         gain = statistics.median(first / own for first, own in zip(base, totals[name, clients], strict=True))
-        reference = np.median(np.concatenate(seconds["one at a time", 1]))
         latencies = np.percentile(np.concatenate(seconds[name, clients]), [50, 95, 99]) / reference
-        print(f"| {name} | {clients} | {gain:.2f} | " + " | ".join(f"{value:.1f}" for value in latencies) + " |")
-    print(f"\n1 is one client, one text at a time: {len(texts) / statistics.median(base):.0f} requests a second,")
-    print(f"half of them answered within {reference * 1000:.0f} ms. Here, today, with {options.rounds} rounds.")
+        lines.append(f"| {name} | {clients} | {gain:.2f} | " + " | ".join(f"{value:.1f}" for value in latencies) + " |")
+    write_table("service.md", lines)
 
 
 @contextlib.contextmanager
