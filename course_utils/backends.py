@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import onnxruntime
     import torch
 
-CLOSE_CALL = 0.3
-"""On the validation split 5 texts in 100 are within it, and of 16 labels in 1,000 that int8 changes 4 are left."""
+CLOSE_CALL = 0.5
+"""Of 1,000 texts of the validation split 60 are within it, and of 23 labels that int8 changes 3 are left."""
 
 Map = Callable[..., Iterator]
 """`map`, or what does the same on several threads."""
