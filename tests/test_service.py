@@ -355,10 +355,11 @@ def test_texts_of_a_client_that_has_gone_leave_the_queue(gate):
             wait_until(lambda: measured(client, "sentiment_queue_depth") == 2)
             second.close()
             wait_until(lambda: measured(client, "sentiment_queue_depth") == 0)
+            first.close()
+            wait_until(lambda: measured(client, "sentiment_requests_total", status="499") == 2)
         gate.gate.set()
         assert classify(client, "three").status_code == 200
         assert gate.batches == [["one", "two"], ["three"]]
-        wait_until(lambda: measured(client, "sentiment_requests_total", status="499") == 2)
 
 
 def test_beyond_the_limit_of_connections_only_the_last_to_come_are_refused(gate):
