@@ -668,3 +668,107 @@ def plot_block_levels(weights: ArrayLike, headers: ArrayLike, levels: int = 16, 
         axes.set(xticks=range(len(weights)), xlabel="block", ylabel="weight", title=title)
         axes.tick_params(axis="x", length=0)
     return axes
+
+
+def plot_runs(arrivals: Sequence[float], runs: Sequence[tuple[float, float, Sequence[int]]], title: str = "") -> Axes:
+    """Draw how a server batches requests: for each one a row, in which it first waits and is then in a run.
+
+    Args:
+        arrivals: when each of n requests arrives, in seconds.
+        runs: start and end of each run of the model, in seconds, and which requests are in it, as places in `arrivals`.
+        title: the figure's title.
+
+    Raises:
+        ValueError: there is nothing to draw, or a request is in no run or in two.
+    """
+    import matplotlib.pyplot as plt
+
+    if not arrivals or sorted(place for *_, batch in runs for place in batch) != list(range(len(arrivals))):
+        raise ValueError("plot_runs needs at least one request, and each in exactly one run")
+    with plt.rc_context(STYLE):
+        _figure, axes = plt.subplots(figsize=(7.0, 1.1 + 0.24 * len(arrivals)), layout="constrained")
+        for number, (start, end, batch) in enumerate(runs):
+            colour = LINES[number % len(LINES)]
+            for place in batch:
+                arrived = arrivals[place] * 1000
+                axes.hlines(place, arrived, start * 1000, color=COLOURS["neutral"], linewidth=1.6)
+                axes.plot(arrived, place, "o", color=INK, markersize=4)
+                axes.barh(place, (end - start) * 1000, left=start * 1000, height=0.72, color=colour)
+            middle, row = (start + end) * 500, sum(batch) / len(batch)
+            many = f"run {number + 1}: {len(batch)} request{'s' if len(batch) > 1 else ''}"
+            axes.annotate(many, (end * 1000, row), (6, 0), textcoords="offset points", va="center", fontsize=9)
+            axes.set_xlim(right=max(axes.get_xlim()[1], middle))
+        axes.set_xlim(-2, 1.3 * max(end for _, end, _ in runs) * 1000)
+        axes.set(yticks=[0, len(arrivals) - 1], yticklabels=["first", "last"], xlabel="milliseconds", title=title)
+        axes.set_ylabel("request")
+        axes.invert_yaxis()
+        axes.tick_params(axis="y", length=0)
+    return axes
+
+
+def plot_stacks(stacks: Mapping[str, Mapping[str, float]], xlabel: str, title: str = "") -> Axes:
+    """Draw bars that consist of parts, the first bar on top, with the whole written at its end.
+
+    Args:
+        stacks: for each bar its parts, from 0 up; all bars have the same parts, in the same order.
+        xlabel: what is drawn, with its unit.
+        title: the figure's title.
+
+    Raises:
+        ValueError: there is nothing to draw, or the bars have other parts.
+    """
+    import matplotlib.pyplot as plt
+
+    parts = list(next(iter(stacks.values()), ()))
+    if not parts or any(list(of) != parts for of in stacks.values()):
+        raise ValueError("plot_stacks needs at least one bar, and the same parts in each")
+    shades = plt.get_cmap("viridis")
+    with plt.rc_context(STYLE):
+        _figure, axes = plt.subplots(figsize=(7.0, 1.5 + 0.42 * len(stacks)), layout="constrained")
+        left = [0.0] * len(stacks)
+        for number, part in enumerate(parts):
+            widths = [of[part] for of in stacks.values()]
+            colour = shades(0.15 + 0.65 * number / max(1, len(parts) - 1))
+            axes.barh(range(len(stacks)), widths, left=left, height=0.62, color=colour, label=part)
+            left = [start + width for start, width in zip(left, widths, strict=True)]
+        for place, whole in enumerate(left):
+            axes.annotate(f"{whole:,.0f}", (whole, place), (5, 0), textcoords="offset points", va="center", fontsize=10)
+        axes.set(yticks=range(len(stacks)), yticklabels=list(stacks), xlabel=xlabel, title=title)
+        axes.set_xlim(0, 1.12 * max(*left, 1e-9))
+        axes.invert_yaxis()
+        axes.tick_params(axis="y", length=0)
+        axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, -0.32), ncols=len(parts))
+    return axes
+
+
+def plot_fit(fits: Mapping[str, Mapping[str, str | None]], precisions: Sequence[str], title: str = "") -> Axes:
+    """Draw which models fit on which devices: a row a model, a column a device, in each square the finest precision.
+
+    Args:
+        fits: for each model the precision that fits on each device, or None where none does; the devices are the same.
+        precisions: the precisions, from the finest to the coarsest.
+        title: the figure's title.
+
+    Raises:
+        ValueError: there is nothing to draw, the devices differ, or a precision is none of `precisions`.
+    """
+    import matplotlib.pyplot as plt
+
+    devices = list(next(iter(fits.values()), ()))
+    found = {precision for of in fits.values() for precision in of.values()} - {None}
+    if not devices or any(list(of) != devices for of in fits.values()) or not found <= set(precisions):
+        raise ValueError("plot_fit needs the same devices for every model, and precisions of the list only")
+    papers = dict(zip(precisions, ("#cfe4f5", "#d5ead9", "#fdf0c2", "#fbdcc4"), strict=False))
+    with plt.rc_context(STYLE):
+        _figure, axes = plt.subplots(figsize=(7.4, 0.9 + 0.42 * len(fits)), layout="constrained")
+        for row, of in enumerate(fits.values()):
+            for column, precision in enumerate(of.values()):
+                paper = papers.get(precision, "#f1f2f4")
+                axes.add_patch(plt.Rectangle((column - 0.47, row - 0.44), 0.94, 0.88, color=paper, linewidth=0))
+                axes.text(column, row, precision or "no", ha="center", va="center", fontsize=10)
+        axes.set(xlim=(-0.5, len(devices) - 0.5), ylim=(len(fits) - 0.5, -0.5), title=title)
+        axes.set(xticks=range(len(devices)), yticks=range(len(fits)), yticklabels=list(fits))
+        axes.set_xticklabels([device.replace(", ", "\n") for device in devices], fontsize=9.5)
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+    return axes

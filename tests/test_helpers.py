@@ -327,3 +327,33 @@ def test_plot_block_levels_draws_a_ruler_and_the_weights_of_each_block():
     for weights, headers in (([1, 2], [[1, 2]]), ([[1, 2]], [[1, 2], [3, 4]])):
         with pytest.raises(ValueError, match="for each block"):
             plots.plot_block_levels(weights, headers)
+
+
+def test_plot_runs_draws_each_request_and_names_each_run():
+    axes = plots.plot_runs([0.0, 0.002, 0.03], [(0.005, 0.025, [0, 1]), (0.035, 0.055, [2])])
+    assert [bar.get_x() for bar in axes.patches] == [5.0, 5.0, 35.0]
+    assert [bar.get_width() for bar in axes.patches] == pytest.approx([20.0] * 3)
+    assert [text.get_text() for text in axes.texts] == ["run 1: 2 requests", "run 2: 1 request"]
+    for runs in ([], [(0, 1, [0])], [(0, 1, [0, 1, 2]), (1, 2, [2])]):
+        with pytest.raises(ValueError, match="exactly one run"):
+            plots.plot_runs([0.0, 0.002, 0.03], runs)
+    with pytest.raises(ValueError, match="at least one request"):
+        plots.plot_runs([], [])
+
+
+def test_plot_stacks_puts_parts_end_to_end():
+    axes = plots.plot_stacks({"a": {"x": 1, "y": 2}, "b": {"x": 1000, "y": 0}}, "MB")
+    assert [(bar.get_x(), bar.get_width()) for bar in axes.patches] == [(0, 1), (0, 1000), (1, 2), (1000, 0)]
+    assert [text.get_text() for text in axes.texts] == ["3", "1,000"]
+    for wrong in ({}, {"a": {}}, {"a": {"x": 1}, "b": {"y": 1}}):
+        with pytest.raises(ValueError, match="the same parts"):
+            plots.plot_stacks(wrong, "MB")
+
+
+def test_plot_fit_writes_the_precision_into_each_square():
+    axes = plots.plot_fit({"small": {"phone": "a", "GPU": "a"}, "large": {"phone": None, "GPU": "b"}}, ["a", "b"])
+    assert [text.get_text() for text in axes.texts] == ["a", "a", "no", "b"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["small", "large"]
+    for wrong in ({}, {"small": {}}, {"small": {"phone": "c"}}, {"x": {"phone": "a"}, "y": {"GPU": "a"}}):
+        with pytest.raises(ValueError, match="plot_fit needs"):
+            plots.plot_fit(wrong, ["a", "b"])
