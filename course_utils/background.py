@@ -56,7 +56,10 @@ class BackgroundService:
         late.start()
         try:
             found = re.search(r"https?://\S+", self._process.stdout.readline())
-            self.url = found[0] if found else ""
+            if found:
+                self.url = found[0]
+            else:  # it has nothing more to say, and is about to end
+                self._process.wait()
             while self.running and not self._is_ready():
                 time.sleep(0.1)
         finally:
