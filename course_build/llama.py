@@ -54,7 +54,9 @@ def write_llama(source: Path, target: Path) -> None:
     reader = GGUFReader(files[0])
     facts = {name: field.contents() for name, field in reader.fields.items() if not name.startswith("GGUF.")}
     if facts["general.architecture"] != "llama":
-        raise ValueError(f"{files[0].name} holds a model of the architecture {facts['general.architecture']}, not llama")
+        raise ValueError(
+            f"{files[0].name} holds a model of the architecture {facts['general.architecture']}, not llama"
+        )
     kind = (facts["tokenizer.ggml.model"], facts["tokenizer.ggml.pre"])
     if kind != ("gpt2", PRE_TOKENIZER):
         raise ValueError(f"{files[0].name} has a tokenizer of the kind {'/'.join(kind)}, which can't be written")

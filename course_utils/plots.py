@@ -772,3 +772,45 @@ def plot_fit(fits: Mapping[str, Mapping[str, str | None]], precisions: Sequence[
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
     return axes
+
+
+def plot_choices(choices: Mapping[str, Mapping[str, float]], title: str = "") -> Axes:
+    """Draw several distributions over the same things beside one another, to the same scale.
+
+    Args:
+        choices: for each distribution, by its name, the probabilities of n things by their names. Rows are the things
+            of the first one, from top to bottom; what another lacks has no bar there.
+        title: the figure's title.
+
+    Returns:
+        The axes of the first distribution.
+
+    Raises:
+        ValueError: there is nothing to draw, or a probability is not from 0 to 1.
+    """
+    import matplotlib.pyplot as plt
+
+    if not choices or not all(choices.values()) or not all(0 <= p <= 1 for c in choices.values() for p in c.values()):
+        raise ValueError("plot_choices needs at least one distribution, of probabilities from 0 to 1")
+    rows = list(next(iter(choices.values())))
+    highest = max(p for choice in choices.values() for p in choice.values())
+    with plt.rc_context(STYLE):
+        size = (7.0, 0.9 + 0.3 * len(rows) + (0.3 if title else 0))
+        figure, panels = plt.subplots(1, len(choices), figsize=size, sharey=True, squeeze=False, layout="constrained")
+        for axes, (name, choice) in zip(panels[0], choices.items(), strict=True):
+            values = [choice.get(row, 0) for row in rows]
+            axes.barh(range(len(rows)), values, height=0.66, color=COLOURS["positive"])
+            for place, value in enumerate(values):
+                if value:
+                    axes.annotate(
+                        f"{value:.0%}", (value, place), (3, 0), textcoords="offset points", va="center", fontsize=8
+                    )
+            axes.set(yticks=range(len(rows)), yticklabels=[_drawable(row) for row in rows], xlim=(0, 1.4 * highest))
+            axes.set_xticks([])
+            axes.spines["bottom"].set_visible(False)
+            axes.set_title(textwrap.fill(name, 12), fontsize=9.5)
+            axes.tick_params(axis="y", length=0)
+        panels[0, 0].invert_yaxis()
+        if title:
+            figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
+    return panels[0, 0]

@@ -110,7 +110,7 @@ def test_the_catalogue_is_whole() -> None:
         assert model.hub_id == hub_id
         assert model.folder not in hub_id  # a stand-in goes under its own name
         assert model.revision is None or re.fullmatch("[0-9a-f]{40}", model.revision)
-        assert {"README.md", "config.json", "model.safetensors", "tokenizer.json", "vocab.txt"} <= set(model.files)
+        assert {"README.md", "config.json", "model.safetensors", "tokenizer.json"} <= set(model.files)
         assert model.size == sum(file.size for file in model.files.values()) > 10_000_000
         for file in (model.files | model.source.files).values():
             assert re.fullmatch("[0-9a-f]{64}", file.sha256)

@@ -1,0 +1,293 @@
+"""Lesson 9's hand-made loop, filters, cache and model, and the package's, held to `generate` on other prompts."""
+
+import ast
+import math
+
+import nbformat
+import pytest
+import torch
+from conftest import NOTEBOOKS
+from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, LlamaConfig
+from transformers.generation.logits_process import (
+    RepetitionPenaltyLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from course_utils import checkpoint, generation
+
+PROMPTS = ["I think that", "def add(a, b):", "\n", "漢字 and 😀", "1, 2, 3,"]
+
+
+@pytest.fixture(scope="module")
+def smollm2(monkeypatch_module):
+    folder = checkpoint("HuggingFaceTB/SmolLM2-135M-Instruct")
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    return model, AutoTokenizer.from_pretrained(folder)
+
+
+@pytest.fixture(scope="module")
+def monkeypatch_module():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("COURSE_MODELS", raising=False)
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def taught(smollm2) -> dict:
+    """The functions that the lesson defines, with the few names that they read."""
+    cells = nbformat.read(NOTEBOOKS / "09_generating_text.ipynb", as_version=4).cells
+    sources = [cell.source for cell in cells if cell.cell_type == "code" and not cell.source.startswith("%")]
+    nodes = [
+        node
+        for source in sources
+        if "exercise" not in source and "load_ext" not in source
+        for node in ast.parse(source).body
+        if isinstance(node, ast.FunctionDef)
+    ]
+    model, tokenizer = smollm2
+    namespace = {
+        "torch": torch,
+        "model": model,
+        "tokenizer": tokenizer,
+        "weights": model.state_dict(),
+        "config": model.config,
+        "size": model.config.head_dim,
+        "base": 100_000,
+        "random": __import__("random"),
+    }
+    exec(compile(ast.Module(nodes, []), "lesson 9", "exec"), namespace)
+    return namespace
+
+
+def small(kind: str = "llama", **changes):
+    torch.manual_seed(0)
+    sizes = {"vocab_size": 70, "bos_token_id": 1, "eos_token_id": changes.pop("end", None)}
+    if kind == "gpt2":
+        config = GPT2Config(n_embd=32, n_layer=2, n_head=4, n_positions=64, **sizes)
+    else:
+        config = LlamaConfig(
+            hidden_size=32,
+            intermediate_size=48,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=64,
+            pad_token_id=0,
+            **sizes,
+        )
+    model = AutoModelForCausalLM.from_config(config).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)  # so that there are likely and unlikely tokens
+    return model
+
+
+def by_library(model, ids: torch.Tensor, steps: int, **options) -> torch.Tensor:
+    options = {"do_sample": False, "pad_token_id": 0, **options}
+    return model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=steps, **options)
+
+
+# The filters, the lesson's and the package's
+
+
+@pytest.fixture
+def scores() -> torch.Tensor:
+    return 3 * torch.randn(2, 500, generator=torch.Generator().manual_seed(3))
+
+
+@pytest.mark.parametrize("temperature", [0.1, 0.7, 1.0, 3.0])
+def test_temperature_is_the_library_s(taught, scores, temperature):
+    expected = TemperatureLogitsWarper(temperature)(None, scores)
+    assert torch.equal(generation.with_temperature(scores, temperature), expected)
+    assert torch.equal(taught["with_temperature"](scores, temperature), expected)
+
+
+@pytest.mark.parametrize("k", [1, 2, 40, 500])
+def test_top_k_is_the_library_s(taught, scores, k):
+    scores[0, :3] = scores[0].max()  # ties at the limit stay
+    expected = TopKLogitsWarper(k)(None, scores)
+    assert torch.equal(generation.keep_top_k(scores, k), expected)
+    assert torch.equal(taught["keep_top_k"](scores, k), expected)
+
+
+@pytest.mark.parametrize("p", [0.001, 0.3, 0.8, 0.95, 0.999])
+def test_top_p_is_the_library_s(taught, scores, p):
+    expected = TopPLogitsWarper(p)(None, scores)
+    assert torch.equal(generation.keep_top_p(scores, p), expected)
+    assert torch.equal(taught["keep_top_p"](scores, p), expected)
+    shares = scores.softmax(dim=-1)
+    kept = shares.masked_fill(expected == -math.inf, 0)
+    assert (kept.sum(dim=-1) >= p - 1e-5).all()
+    smallest = shares.masked_fill(expected == -math.inf, 2).amin(dim=-1)
+    assert (kept.sum(dim=-1) - smallest < p + 1e-5).all(), "fewer would have been enough"
+
+
+def test_a_k_beyond_the_vocabulary_keeps_all(scores):
+    assert torch.equal(generation.keep_top_k(scores, 10_000), scores)
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda x: generation.with_temperature(x, 0), "a temperature is a positive number, not 0"),
+        (lambda x: generation.with_temperature(x, -1.0), "a positive number, not -1.0"),
+        (lambda x: generation.with_temperature(x, math.inf), "not inf"),
+        (lambda x: generation.with_temperature(x, math.nan), "not nan"),
+        (lambda x: generation.with_temperature(x, True), "not True"),
+        (lambda x: generation.keep_top_k(x, 0), "at least 1, not 0"),
+        (lambda x: generation.keep_top_k(x, 2.5), "at least 1, not 2.5"),
+        (lambda x: generation.keep_top_p(x, 0), "above 0 and up to 1, not 0"),
+        (lambda x: generation.keep_top_p(x, 1.1), "not 1.1"),
+        (lambda x: generation.keep_top_p(x, "0.9"), "not '0.9'"),
+    ],
+)
+def test_an_option_out_of_range_is_a_sentence(scores, call, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        call(scores)
+
+
+# The loop
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+@pytest.mark.parametrize("cache", [True, False])
+def test_the_loop_is_generate_s(kind, cache):
+    model = small(kind)
+    for length, steps in ((1, 1), (1, 20), (7, 30), (30, 1)):
+        ids = torch.randint(3, 70, (1, length), generator=torch.Generator().manual_seed(length))
+        assert torch.equal(generation.generate(model, ids, steps, cache=cache), by_library(model, ids, steps))
+        options = {"temperature": 0.8, "top_k": 30, "top_p": 0.9}
+        torch.manual_seed(length)
+        mine = generation.generate(model, ids, steps, sample=True, cache=cache, **options)
+        torch.manual_seed(length)
+        assert torch.equal(mine, by_library(model, ids, steps, do_sample=True, **options))
+
+
+def test_without_filters_it_draws_from_all():
+    model, ids = small(), torch.tensor([[5, 6]])
+    torch.manual_seed(1)
+    mine = generation.generate(model, ids, 25, sample=True)
+    torch.manual_seed(1)
+    assert torch.equal(mine, by_library(model, ids, 25, do_sample=True, top_k=0, top_p=1.0, temperature=1.0))
+
+
+def test_it_stops_where_the_model_ends_the_text():
+    model, ids = small(), torch.tensor([[5, 6]])
+    free = generation.generate(model, ids, 20)[0, 2:].tolist()
+    last = free[4]
+    for end in (last, [69, last]):
+        model.generation_config.eos_token_id = end
+        stopped = generation.generate(model, ids, 20)
+        assert stopped[0, 2:].tolist() == free[: free.index(last) + 1]
+        assert torch.equal(stopped, by_library(model, ids, 20, eos_token_id=end))
+
+
+@pytest.mark.parametrize(
+    ("ids", "steps", "sentence"),
+    [
+        (torch.zeros(1, 0, dtype=torch.long), 3, "the prompt is empty"),
+        (torch.ones(2, 3, dtype=torch.long), 3, r"one prompt at a time, as ids of shape \(1, tokens\), not \(2, 3\)"),
+        (torch.ones(3, dtype=torch.long), 3, "one prompt at a time"),
+        (torch.ones(1, 3, dtype=torch.long), 0, "at least 1, not 0"),
+        (torch.ones(1, 3, dtype=torch.long), 2.0, "at least 1, not 2.0"),
+        (torch.ones(1, 60, dtype=torch.long), 5, "65 tokens are more than the 64 that this model can take"),
+    ],
+)
+def test_what_cannot_be_written_on_from_is_a_sentence(ids, steps, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        generation.generate(small(), ids, steps)
+
+
+def test_a_text_may_fill_the_context_to_the_last_token():
+    assert generation.generate(small(), torch.ones(1, 60, dtype=torch.long), 4).shape == (1, 64)
+
+
+# Perplexity
+
+
+def test_perplexity_is_the_exponential_of_the_library_s_loss():
+    model, ids = small(), torch.randint(3, 70, (1, 20), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        loss = model(ids, labels=ids).loss
+    assert generation.perplexity(model, ids) == pytest.approx(loss.exp().item(), rel=1e-4)
+    assert generation.surprise(model, ids).shape == (19,)
+    for bad in (ids[:, :1], ids[0], ids.repeat(2, 1)):
+        with pytest.raises(ValueError, match="at least two tokens"):
+            generation.surprise(model, bad)
+    with pytest.raises(ValueError, match="80 tokens are more than the 64"):
+        generation.surprise(model, ids.repeat(1, 4))
+
+
+# The lesson's own functions, with the real model
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_the_taught_loop_cache_and_model_are_the_library_s(taught, smollm2, prompt):
+    model, tokenizer = smollm2
+    ids = tokenizer(prompt, return_tensors="pt")["input_ids"]
+    with torch.inference_mode():
+        expected = model(ids).logits
+    torch.testing.assert_close(taught["forward"](ids, {}), expected, rtol=0, atol=5e-3)
+    written = by_library(model, ids, 6)
+    assert torch.equal(taught["write"](ids, 6, taught["pick_likeliest"]), written)
+    assert torch.equal(taught["write_cached"](ids, 6), written)
+    assert torch.equal(generation.generate(model, ids, 6), written)
+
+
+def test_the_taught_draw_is_the_library_s(taught, smollm2):
+    model, tokenizer = smollm2
+    ids = tokenizer("My neighbour", return_tensors="pt")["input_ids"]
+    torch.manual_seed(5)
+    mine = taught["write"](ids, 5, taught["draw_like_library"](lambda x: taught["with_temperature"](x, 1.3)))
+    torch.manual_seed(5)
+    assert torch.equal(mine, by_library(model, ids, 5, do_sample=True, temperature=1.3, top_k=0, top_p=1.0))
+
+
+def test_the_taught_cache_takes_a_text_in_pieces(taught, smollm2):
+    ids = smollm2[1]("one two three four five six seven", return_tensors="pt")["input_ids"]
+    whole, cache = taught["forward"](ids, {}), {}
+    pieces = [taught["forward"](part, cache) for part in (ids[:, :3], ids[:, 3:4], ids[:, 4:])]
+    torch.testing.assert_close(torch.cat(pieces, dim=1), whole, rtol=0, atol=5e-3)
+    copy = dict(cache)
+    taught["forward"](ids[:, :1], copy)
+    name = "model.layers.0.self_attn"
+    assert cache[name][0].shape[2] + 1 == copy[name][0].shape[2]
+
+
+def test_the_taught_surprise_is_the_package_s(taught, smollm2):
+    model, tokenizer = smollm2
+    text = "It was, in a word, fine."
+    ids = tokenizer(text, return_tensors="pt")["input_ids"]
+    following, surprises = taught["surprise"](text)
+    assert torch.equal(following, ids[0, 1:])
+    torch.testing.assert_close(surprises, generation.surprise(model, ids), rtol=0, atol=1e-4)
+
+
+# The exercises' solutions against the library
+
+
+def test_the_penalty_of_the_exercise_is_the_library_s():
+    cells = nbformat.read(NOTEBOOKS / "09_generating_text.ipynb", as_version=4).cells
+    (solution,) = [c.source for c in cells if c.metadata.get("exercise") == "penalize" and c.cell_type == "markdown"]
+    namespace = {"torch": torch}
+    exec(solution.partition("```python\n")[2].partition("```")[0], namespace)
+    scores = torch.randn(1, 40, generator=torch.Generator().manual_seed(0))
+    ids = torch.tensor([[3, 3, 9, 30]])
+    expected = RepetitionPenaltyLogitsProcessor(1.7)(ids, scores.clone())
+    torch.testing.assert_close(namespace["penalize"](scores, ids, 1.7), expected)
+
+
+def test_the_chat_of_the_exercise_is_the_tokenizer_s(smollm2):
+    cells = nbformat.read(NOTEBOOKS / "09_generating_text.ipynb", as_version=4).cells
+    (solution,) = [c.source for c in cells if c.metadata.get("exercise") == "render_chat" and c.cell_type == "markdown"]
+    namespace = {}
+    exec(solution.partition("```python\n")[2].partition("```")[0], namespace)
+    messages = [
+        {"role": "system", "content": "You are brief."},
+        {"role": "user", "content": "Hello\nthere"},
+        {"role": "assistant", "content": "Hi."},
+        {"role": "user", "content": "Bye"},
+    ]
+    expected = smollm2[1].apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    assert namespace["render_chat"](messages) == expected
