@@ -78,9 +78,9 @@ def check_min_p(min_p: Callable[[Any, float], Any]) -> str:
     need_function(min_p, "min_p")
     random = torch.Generator().manual_seed(9)
     cases = [(torch.tensor([[2.0, 1.0, 0.0, -1.0, -4.0]]), 0.3)]
-    cases += [
-        (3 * torch.randn(rows, 40, generator=random) - 1, share) for rows, share in ((1, 0.05), (1, 0.5), (2, 0.2))
-    ]
+    cases += [(3 * torch.randn(1, 40, generator=random) - 1, share) for share in (0.05, 0.5)]
+    # Two rows, of which the model is sure of one only.
+    cases.append((torch.tensor([[2.0], [0.2]]) * torch.randn(2, 40, generator=random), 0.2))
     for logits, share in cases:
         probabilities = logits.softmax(dim=-1)
         keep = probabilities >= share * probabilities.amax(dim=-1, keepdim=True)
