@@ -492,7 +492,7 @@ def _place(staged: Path, final: Path) -> None:
 
 def _explain(error: OSError, folder: Path) -> str:
     if error.errno == errno.ENOSPC:
-        needed = "preparing the models takes up to 780 MB, of which 580 MB stay"
+        needed = "preparing the models takes up to 1,050 MB, of which 850 MB stay"
         return f"the disk is full: {needed}. Free some space, or set COURSE_MODELS_DIR to a folder on another disk."
     return (
         f"{folder} can't be written: {error}. Make it writable and close the programs that use the models, "

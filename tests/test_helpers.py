@@ -357,3 +357,16 @@ def test_plot_fit_writes_the_precision_into_each_square():
     for wrong in ({}, {"small": {}}, {"small": {"phone": "c"}}, {"x": {"phone": "a"}, "y": {"GPU": "a"}}):
         with pytest.raises(ValueError, match="plot_fit needs"):
             plots.plot_fit(wrong, ["a", "b"])
+
+
+def test_plot_choices_draws_each_distribution_over_the_same_rows():
+    choices = {"as it is": {"a": 0.5, "b": 0.3, "c": 0.2}, "top-k 2": {"b": 0.4, "a": 0.6}}
+    axes = plots.plot_choices(choices, title="Two")
+    first, second = axes.figure.axes
+    assert [bar.get_width() for bar in first.patches] == [0.5, 0.3, 0.2]
+    assert [bar.get_width() for bar in second.patches] == [0.6, 0.4, 0]
+    assert [text.get_text() for text in second.texts] == ["60%", "40%"]
+    assert first.get_xlim() == second.get_xlim()
+    for bad in ({}, {"empty": {}}, {"much": {"a": 1.5}}):
+        with pytest.raises(ValueError, match="probabilities from 0 to 1"):
+            plots.plot_choices(bad)
