@@ -19,10 +19,15 @@ from course_build.paths import ROOT
 from course_build.stage import stage
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed").Axe()
 
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
 SMALL_PHONE = {"width": 320, "height": 640}  # what WCAG asks to reflow at
+WCAG = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    "resultTypes": ["violations"],
+}
 LESSON = "notebooks/03_huggingface_nlp.html"
 
 
@@ -75,7 +80,7 @@ def ground(page: "playwright.Page") -> str:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE, SMALL_PHONE], ids=["desktop", "phone", "small phone"])
-def test_every_page_is_private_sound_and_fits(
+def test_every_page_is_private_sound_accessible_and_fits(
     site: Path, base: str, browser: "playwright.Browser", scheme: str, size: dict[str, int]
 ) -> None:
     context = browser.new_context(viewport=size, color_scheme=scheme)
@@ -103,6 +108,8 @@ def test_every_page_is_private_sound_and_fits(
         )
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             troubles.append(f"{name} scrolls sideways: {wide[:5]}")
+        for violation in axe.run(page, options=WCAG).response["violations"] if size != SMALL_PHONE else ():
+            troubles.append(f"{name}: {violation['id']}: {violation['nodes'][0]['html'][:200]}")
     context.close()
     assert troubles == []
 
@@ -219,14 +226,17 @@ def test_the_lessons_open_on_a_phone(base: str, browser: "playwright.Browser") -
     context.close()
 
 
-def test_a_folded_callout_opens(base: str, page: "playwright.Page") -> None:
-    page.goto(f"{base}/{LESSON}")
-    folded = page.locator(".callout-header.collapsed")
-    if folded.count() == 0:
-        pytest.skip("the lesson has no folded callout yet")
-    body = page.locator(folded.first.get_attribute("data-bs-target"))
+@pytest.mark.parametrize("key", [None, "Enter", " "], ids=["mouse", "enter", "space"])
+def test_a_folded_callout_opens(base: str, page: "playwright.Page", key: str | None) -> None:
+    page.goto(f"{base}/notebooks/04_tokenizers.html")
+    folded = page.locator(".callout-header.collapsed").first
+    body = page.locator(folded.get_attribute("data-bs-target"))
     assert not body.is_visible()
-    folded.first.click()
+    if key:
+        folded.focus()
+        page.keyboard.press(key)
+    else:
+        folded.click()
     playwright.expect(body).to_be_visible()
 
 

@@ -219,7 +219,7 @@
   }
 
   const notHere =
-    "The model is not on this copy of the site. `make site` puts it there, on a machine that reaches the npm registry.";
+    "The model is not on this copy of the site. The command “make site” puts it there, on a machine that reaches the npm registry.";
   fetch(new URL("demo.json", here))
     .then((answer) => answer.json())
     .then((catalogue) => (catalogue.files ? build(catalogue) : say(notHere)))

@@ -1,0 +1,79 @@
+"""`python -m course_build syllabus`: write the lessons' part of `syllabus.qmd` from their front matter.
+
+What a lesson promises stands in its notebook and nowhere else. A page that repeats it is made, and a test holds the
+page to the notebooks.
+"""
+
+import argparse
+import re
+from pathlib import Path
+
+import nbformat
+import yaml
+
+from course_build.errors import BuildError
+from course_build.paths import NOTEBOOKS, ROOT
+
+PAGE = ROOT / "syllabus.qmd"
+MADE = "## The lessons {#lessons}\n"
+"""Everything after this heading is made."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """No options: the page is brought up to date."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the page where it differs from what the notebooks say."""
+    text = PAGE.read_text(encoding="utf-8")
+    fresh = refresh(text, NOTEBOOKS)
+    if fresh != text:
+        PAGE.write_bytes(fresh.encode())
+        print(f"syllabus: wrote {PAGE.name}")
+    return 0
+
+
+def refresh(page: str, notebooks: Path) -> str:
+    """Return the page with the part about the lessons made anew.
+
+    Raises:
+        BuildError: the page has no heading where that part begins, or a notebook has no front matter.
+    """
+    intro, heading, _ = page.partition(MADE)
+    if not heading:
+        raise BuildError(f"{PAGE.name} lacks the line {MADE.strip()!r}, after which the lessons are written")
+    return intro + heading + "".join(map(_section, sorted(notebooks.glob("*.ipynb"))))
+
+
+def front_matter(path: Path) -> dict:
+    """Return a notebook's front matter.
+
+    Raises:
+        BuildError: the first cell isn't a raw one with YAML between two lines of dashes.
+    """
+    first = nbformat.read(path, as_version=4).cells[0]
+    match = re.fullmatch(r"---\n(.*)\n---", first.source.strip(), re.DOTALL)
+    if first.cell_type != "raw" or not match:
+        raise BuildError(f"{path.name}: the first cell has no front matter")
+    return yaml.safe_load(match[1])
+
+
+def anchor(heading: str) -> str:
+    """Return the id that Pandoc gives a heading: its `auto_identifiers`, for headings without markup but code."""
+    plain = re.sub(r"[^\w\s.-]", "", heading.lower())
+    return re.sub(r"^[^a-z]+", "", re.sub(r"\s+", "-", plain.strip()))
+
+
+def _section(path: Path) -> str:
+    front = front_matter(path)
+    address = f"notebooks/{path.name}"
+    needs = ". ".join(front["prerequisites"])
+    promises = "\n".join(
+        f"- [{objective['text']}]({address}#{anchor(objective['section'])})" for objective in front["objectives"]
+    )
+    return (
+        f"\n### {front['lesson']} · [{front['title']}]({address}) {{#lesson-{front['lesson']}}}\n\n"
+        f"{front['description']}\n\n"
+        f"[{front['minutes']} minutes]{{.minutes}} Before it: {needs}.\n\n"
+        f"{promises}\n"
+    )
