@@ -31,6 +31,7 @@ COMMANDS = {
     "train": "train the adapters that the embedded models are made of",
     "exercises": "write the stubs of the exercises from their solutions",
     "syllabus": "write the syllabus from the lessons' front matter",
+    "cards": "draw the pictures that shared links to the lessons show",
     "upgrade-report": "run the lessons with other versions of the packages, and say what breaks",
     "reviews": "make the file of labelled reviews again from its source",
     "lock": "resolve the dependencies again and write requirements.lock",

@@ -283,6 +283,15 @@ def mend_downloads(page: BeautifulSoup) -> None:
         link["download"] = ""
 
 
+def mend_card(page: BeautifulSoup, notebook: dict) -> None:
+    """Let shared links show the picture that the lesson names for them, where smalldocs takes the listing's."""
+    front, _ = split_front_matter(source(notebook["cells"][0]))
+    for key, names in (("open-graph", {"property": "og:image"}), ("twitter-card", {"name": "twitter:image"})):
+        card = (front.get(key) or {}).get("image")
+        if card and (shown := page.find("meta", names)):
+            shown["content"] = shown["content"].removesuffix(front["image"]) + card
+
+
 def mend_missing_page(page: BeautifulSoup, base: str) -> None:
     """Make every address of the 404 page start at the site's root, for it answers at any depth."""
     for name in ("href", "src"):
@@ -343,6 +352,7 @@ def mend_page(text: str, path: str, notebook: dict | None, base: str) -> str:
     if notebook:
         mend_classes(page, notebook)
         mend_alternatives(page, notebook)
+        mend_card(page, notebook)
     mend_annotations(page)
     mend_maths(page)
     mend_footnotes(page)

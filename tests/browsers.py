@@ -1,31 +1,20 @@
-"""The browser of the browser tests: a Chromium or Chrome of this machine, that asks nobody for anything by itself."""
+"""The browser of the browser tests; where there is none, they are skipped."""
 
 import contextlib
-import shutil
 from collections.abc import Iterator
 
 import pytest
 
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+from course_build import browser
+from course_build.errors import BuildError
 
 
 @contextlib.contextmanager
 def launch() -> Iterator["playwright.Browser"]:  # noqa: F821 - playwright may be missing
-    """Run a browser without a window; where there is none, or no playwright, the test is skipped."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    if path is None:
-        pytest.skip(f"no browser on the PATH: looked for {', '.join(PROGRAMS)}")
-    with playwright.sync_playwright() as engine:
-        running = engine.chromium.launch(executable_path=path, args=ARGUMENTS)
+    """Run a browser without a window, or skip the test."""
+    with contextlib.ExitStack() as stack:
+        try:
+            running = stack.enter_context(browser.launch())
+        except BuildError as error:
+            pytest.skip(str(error))
         yield running
-        running.close()

@@ -19,14 +19,14 @@ PAGES = sorted(ROOT.glob("*.qmd"))
 
 FRONT_MATTER = {
     "title", "subtitle", "description", "date", "categories", "image", "image-alt", "objectives", "prerequisites",
-    "minutes", "other-links",
+    "minutes", "open-graph", "other-links", "twitter-card",
 }  # fmt: skip
 CELL_OPTIONS = {"classes", "code-fold", "code-summary", "echo", "fig-alt", "fig-cap", "output"}
 DIVS = re.compile(
     r"""\{(?:
         \.callout-(?:note|tip|important|warning|caution)(?:\s+collapse="true")?
         | \.panel-tabset
-        | (?:\.home-(?:picture|actions|facts)|\.arc|\#[\w-]+)?
+        | (?:\.home-(?:picture|actions|facts)|\.arc|\.glossary|\#[\w-]+)?
     )\}$""",
     re.VERBOSE,
 )
@@ -119,6 +119,9 @@ def front_matter_problems(path: Path, text: str) -> Iterator[str]:
         return
     if not (path.parent / front["image"]).is_file():
         yield f"the picture {front['image']} is not there"
+    card = {"image": f"images/cards/{path.stem}.png"}
+    if not front["open-graph"] == front["twitter-card"] == card:
+        yield f"open-graph and twitter-card have to be {card}"
     if f"{path.name}?download" not in [link["href"] for link in front["other-links"]]:
         yield f"other-links has no link to {path.name}?download"
 
@@ -242,8 +245,11 @@ def test_the_lint_lets_good_cells_pass(cell: dict, following: str) -> None:
 
 def test_the_lint_reads_front_matter(tmp_path: Path) -> None:
     path = tmp_path / "01_first.ipynb"
+    card = {"image": "images/cards/01_first.png"}
     front = dict.fromkeys(FRONT_MATTER, "x") | {
-        "other-links": [{"text": "Download", "href": "01_first.ipynb?download"}]
+        "other-links": [{"text": "Download", "href": "01_first.ipynb?download"}],
+        "open-graph": card,
+        "twitter-card": card,
     }
     assert list(front_matter_problems(path, f"---\n{yaml.safe_dump(front)}\n---")) == ["the picture x is not there"]
     (tmp_path / "x").touch()

@@ -3,6 +3,7 @@
 When a "defect" assertion fails after an upgrade of smalldocs, the defect is cured: take its mend out.
 """
 
+import base64
 import json
 import shutil
 import threading
@@ -31,6 +32,8 @@ CONFIG = {
     "website": {
         "title": "Test",
         "site-url": "https://example.org/course",
+        "open-graph": True,
+        "twitter-card": True,
         "navbar": {
             "left": [{"text": "Home", "href": "index.qmd"}],
             "right": [{"icon": "rss", "href": "index.xml", "aria-label": "Feed"}],
@@ -64,6 +67,11 @@ MISSING = "---\ntitle: Not here\n---\n\n[Home](index.qmd)\n"
 FRONT = """---
 title: Two
 subtitle: "With `code` & more"
+image: two.svg
+open-graph:
+  image: cards/two.png
+twitter-card:
+  image: cards/two.png
 other-links:
   - text: Download this notebook
     href: two.ipynb?download
@@ -104,7 +112,9 @@ def lesson() -> dict:
 
 
 def write_project(folder: Path) -> Path:
-    (folder / "notebooks").mkdir(parents=True)
+    (folder / "notebooks" / "cards").mkdir(parents=True)
+    (folder / "notebooks" / "two.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>", encoding="utf-8")
+    (folder / "notebooks" / "cards" / "two.png").write_bytes(base64.b64decode(PNG))
     (folder / "_quarto.yml").write_text(yaml.safe_dump(CONFIG), encoding="utf-8")
     (folder / "index.qmd").write_text(INDEX, encoding="utf-8")
     (folder / "404.qmd").write_text(MISSING, encoding="utf-8")
@@ -263,6 +273,13 @@ def test_the_notebook_can_be_downloaded(project: Path, raw: Path, mended: Path) 
     assert link["href"] == "two.ipynb?download"
     source, copy = project / "notebooks" / "two.ipynb", mended / "notebooks" / "two.ipynb"
     assert copy.read_bytes() == source.read_bytes()
+
+
+def test_a_shared_link_shows_the_lessons_card(raw: Path, mended: Path) -> None:
+    for names in ({"property": "og:image"}, {"name": "twitter:image"}):
+        defect, cured = (page(site, "notebooks/two.html").find("meta", names)["content"] for site in (raw, mended))
+        assert defect == "https://example.org/course/notebooks/two.svg"
+        assert cured == "https://example.org/course/notebooks/cards/two.png"
 
 
 def test_footnotes_are_numbers_and_an_appendix(raw: Path, mended: Path) -> None:
