@@ -31,6 +31,7 @@ from smalldocs.markdown import split_front_matter
 from smalldocs.notebook import cell_options, source
 from smalldocs.site import Site, build
 
+from course_build import policy
 from course_build.errors import BuildError
 from course_build.paths import SITE
 
@@ -396,6 +397,7 @@ def render_project(project: Path) -> Path:
         name = path.relative_to(site.out).as_posix()
         notebook = notebooks.get((project / name).with_suffix(".ipynb"))
         path.write_text(mend_page(path.read_text(encoding="utf-8"), name, notebook, base), encoding="utf-8")
+    policy.add_to_site(site.out)
     for path, content in originals.items():
         (site.out / path.relative_to(project)).write_bytes(content)
     return site.out

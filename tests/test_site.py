@@ -226,6 +226,41 @@ def test_the_lessons_open_on_a_phone(base: str, browser: "playwright.Browser") -
     context.close()
 
 
+def test_progress_is_remembered_shown_and_forgotten(base: str, page: "playwright.Page") -> None:
+    page.goto(f"{base}/about.html")
+    forget = page.get_by_role("button", name="Forget my progress")
+    assert forget.count() == 0
+    page.goto(f"{base}/{LESSON}#the-config")
+    page.mouse.wheel(0, 300)
+    page.wait_for_function("localStorage.getItem('llms-hands-on')")
+    page.goto(f"{base}/index.html")
+    page.locator(".progress-back a").click()
+    assert urlsplit(page.url).path == f"/{LESSON}"
+    assert page.locator(f"[data-anchor-id='{urlsplit(page.url).fragment}']").count() == 1
+    done = page.locator(".progress-button")
+    done.focus()
+    page.keyboard.press("Enter")
+    playwright.expect(done).to_have_attribute("aria-pressed", "true")
+    page.goto(f"{base}/index.html")
+    playwright.expect(page.locator(".quarto-grid-item .progress-done")).to_have_text(" ✓ done")
+    assert page.locator(".progress-back").count() == 0
+    page.goto(f"{base}/about.html")
+    forget.click()
+    page.goto(f"{base}/{LESSON}")
+    playwright.expect(done).to_have_attribute("aria-pressed", "false")
+
+
+@pytest.mark.parametrize("kept", ["null", "[1, 2]", "7", '{"03_huggingface_nlp": null}', "not JSON"])
+def test_progress_that_is_broken_breaks_nothing(base: str, page: "playwright.Page", kept: str) -> None:
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(f"{base}/about.html")
+    page.evaluate("kept => localStorage.setItem('llms-hands-on', kept)", kept)
+    for name in ("index.html", LESSON):
+        page.goto(f"{base}/{name}")
+    assert errors == []
+
+
 @pytest.mark.parametrize("key", [None, "Enter", " "], ids=["mouse", "enter", "space"])
 def test_a_folded_callout_opens(base: str, page: "playwright.Page", key: str | None) -> None:
     page.goto(f"{base}/notebooks/04_tokenizers.html")

@@ -1,0 +1,57 @@
+"""The Content-Security-Policy lets a page run what its renderer wrote, and nothing that anybody else put there."""
+
+import threading
+
+import browsers
+import pytest
+
+from course_build import policy, preview
+
+PAGE = """<!doctype html><html lang="en"><head><title>t</title>
+<script id="options" type="application/json">{"a": "<b>"}</script>
+<script>window.first = "é & < > \\n";</script></head>
+<body><button onclick="window.clicked = true">Go</button><script type="module">window.second = 2;</script></body></html>
+"""
+INJECTED = """<script>window.evil = 1;</script><img src=x onerror="window.evil = 2">
+<iframe src="data:text/html,x"></iframe><script src="https://192.0.2.1/x.js"></script>"""
+
+
+@pytest.fixture
+def served(tmp_path):
+    """Return a function that writes a page and says where it is served."""
+    with preview.server(tmp_path, 0) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+
+        def serve(text):
+            (tmp_path / "page.html").write_text(text, encoding="utf-8")
+            return f"http://127.0.0.1:{running.server_port}/page.html"
+
+        yield serve
+        running.shutdown()
+
+
+def test_what_the_renderer_wrote_runs_and_what_was_added_does_not(served):
+    address = served(policy.add(PAGE).replace("</body>", f"{INJECTED}</body>"))
+    with browsers.launch() as browser:
+        page = browser.new_page()
+        asked = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(address, wait_until="load")
+        page.get_by_role("button").click()
+        assert page.evaluate("[window.first, window.second, window.clicked]") == ["é & < > \n", 2, True]
+        assert page.evaluate("window.evil") is None
+        assert not [url for url in asked if "192.0.2.1" in url]
+
+
+def test_a_page_gets_one_policy_and_else_stays_as_it_is():
+    once = policy.add(PAGE)
+    assert policy.add(once) == once
+    assert policy.add("<p>A piece of a page</p>") == "<p>A piece of a page</p>"
+    start = once.index("<meta http-equiv")
+    assert once[:start] + once[once.index(">", start) + 1 :] == PAGE
+
+
+def test_a_page_without_handlers_allows_none():
+    assert "'unsafe-hashes'" in policy.policy(PAGE)
+    assert "'unsafe-hashes'" not in policy.policy(PAGE.replace("onclick", "data-onclick"))
+    assert "'unsafe-eval'" not in policy.policy(PAGE)
