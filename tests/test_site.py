@@ -158,6 +158,23 @@ def test_the_notebook_downloads_as_it_is(base: str, site: Path, page: "playwrigh
     assert json.loads(downloaded) == json.loads((site / LESSON).with_suffix(".ipynb").read_text(encoding="utf-8"))
 
 
+@pytest.mark.parametrize("repository", ["", "someone/llms-hands-on"])
+def test_a_lesson_opens_elsewhere_once_the_repository_is_named(
+    base: str, site: Path, page: "playwright.Page", repository: str
+) -> None:
+    text = (site / LESSON).read_text(encoding="utf-8")
+    named = text.replace('content="" name="course-repository"', f'content="{repository}" name="course-repository"')
+    assert (named != text) == bool(repository)
+    page.route(f"{base}/{LESSON}", lambda route: route.fulfill(body=named, content_type="text/html"))
+    page.goto(f"{base}/{LESSON}")
+    links = page.locator(".quarto-other-links a").evaluate_all("links => links.map(link => link.href)")[1:]
+    notebook = Path(LESSON).with_suffix(".ipynb").as_posix()
+    assert links == [
+        f"https://colab.research.google.com/github/{repository}/blob/main/{notebook}",
+        f"https://mybinder.org/v2/gh/{repository}/main?labpath={notebook}",
+    ][: 2 * bool(repository)]
+
+
 def test_copied_code_holds_no_marks(base: str, page: "playwright.Page") -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto(f"{base}/{LESSON}")
