@@ -169,10 +169,13 @@ def test_a_lesson_opens_elsewhere_once_the_repository_is_named(
     page.goto(f"{base}/{LESSON}")
     links = page.locator(".quarto-other-links a").evaluate_all("links => links.map(link => link.href)")[1:]
     notebook = Path(LESSON).with_suffix(".ipynb").as_posix()
-    assert links == [
-        f"https://colab.research.google.com/github/{repository}/blob/main/{notebook}",
-        f"https://mybinder.org/v2/gh/{repository}/main?labpath={notebook}",
-    ][: 2 * bool(repository)]
+    assert (
+        links
+        == [
+            f"https://colab.research.google.com/github/{repository}/blob/main/{notebook}",
+            f"https://mybinder.org/v2/gh/{repository}/main?labpath={notebook}",
+        ][: 2 * bool(repository)]
+    )
 
 
 def test_copied_code_holds_no_marks(base: str, page: "playwright.Page") -> None:
