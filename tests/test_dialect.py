@@ -26,7 +26,7 @@ DIVS = re.compile(
     r"""\{(?:
         \.callout-(?:note|tip|important|warning|caution)(?:\s+collapse="true")?
         | \.panel-tabset
-        | (?:\.home-(?:picture|actions|facts)|\.arc|\.glossary|\#[\w-]+)?
+        | (?:\.home-(?:picture|actions|facts)|\.glossary|\#[\w-]+)?
     )\}$""",
     re.VERBOSE,
 )
