@@ -19,6 +19,7 @@ INJECTED = """<script>window.evil = 1;</script><img src=x onerror="window.evil =
 @pytest.fixture
 def served(tmp_path):
     """Return a function that writes a page and says where it is served."""
+    (tmp_path / "index.html").write_text(PAGE, encoding="utf-8")  # what makes a folder a site
     with preview.server(tmp_path, 0) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
 
