@@ -124,8 +124,7 @@ def _make(venv: Path) -> None:
     # Compiled once, on all cores, and not by each program that imports it: Ray gives those it starts 15 seconds.
     uv = [python(venv), "-m", "uv", "pip", "install", "--compile-bytecode", "--python", python(venv)]
     with_uv = _works([*pip, "install", "-q", UV]) and any(
-        _works([*uv, *options, *packages], environ)
-        for options, environ in uv_attempts(pip)
+        _works([*uv, *options, *packages], environ) for options, environ in uv_attempts(pip)
     )
     if not with_uv:
         print("environment: uv could not do it; pip installs the packages (several minutes)", flush=True)
