@@ -7,6 +7,7 @@ wrote, which are named by their hashes. (W3C, "Content Security Policy Level 3".
 import base64
 import hashlib
 import html
+import re
 from pathlib import Path
 
 from bs4 import BeautifulSoup
@@ -23,16 +24,20 @@ RULES = {
     "form-action": "'self'",
     "object-src": "'none'",
 }
+HEAD = re.compile(r"<head>\s*(?:<meta charset=[^>]*>)?")
+"""Where the policy goes after: the encoding has to stand in a page's first 1,024 bytes, and a policy is long."""
+
 DATA = ("json", "text/plain", "text/template")
 """What the type of a <script> ends with that holds data, which never runs."""
 
 
 def add(page: str) -> str:
-    """Return the page with its policy as the first element of its head. A page that has one, or no head, stays."""
-    if "<head>" not in page or 'http-equiv="Content-Security-Policy"' in page:
+    """Return the page with its policy at the start of its head. A page that has one, or no head, stays."""
+    head = HEAD.search(page)
+    if not head or 'http-equiv="Content-Security-Policy"' in page:
         return page
     content = html.escape(policy(page))
-    return page.replace("<head>", f'<head><meta http-equiv="Content-Security-Policy" content="{content}">', 1)
+    return f'{page[: head.end()]}<meta http-equiv="Content-Security-Policy" content="{content}">{page[head.end() :]}'
 
 
 def policy(page: str) -> str:

@@ -85,6 +85,8 @@ def classify_dataset(
         fn_constructor_args=(model_name,),
         fn_constructor_kwargs={"text_column": text_column, **options},
         compute=ray.data.ActorPoolStrategy(size=actors),
-        num_cpus=1,
+        # Half of what they use: Ray Data starts the actors first, and where they hold every core of the cluster nothing
+        # is left to read the rows with, and all wait for ever (ray-project/ray issue 44687).
+        num_cpus=0.5,
         batch_size=batch_size,
     )

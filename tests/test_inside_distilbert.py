@@ -1,6 +1,7 @@
 """Lesson 5's hand-made model, run from the notebook's own cells and held to the library on texts it does not show."""
 
 import ast
+import copy
 import functools
 import types
 
@@ -78,12 +79,14 @@ def test_held_out_reviews_in_padded_batches(taught, model, weights, reviews_chec
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 17, 512])
-def test_random_ids_of_any_length(taught, model, weights, length):
+def test_random_ids_of_any_length(model, length):
+    """In double precision: no text drives the activations as high, where single precision rounds by more than 1e-5."""
     random = torch.Generator().manual_seed(length)
+    exact = copy.deepcopy(model).double()
     input_ids = torch.randint(model.config.vocab_size, (2, length), generator=random)
     mask = torch.ones_like(input_ids)
     mask[1, max(1, length // 2) :] = 0
-    assert_whole_pass_matches(taught, model, weights, input_ids, mask, atol=1e-5)
+    assert_whole_pass_matches(run_lesson(exact), exact, exact.state_dict(), input_ids, mask, atol=1e-9)
 
 
 @settings(max_examples=20, deadline=None)

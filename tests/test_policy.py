@@ -7,7 +7,8 @@ import pytest
 
 from course_build import policy, preview
 
-PAGE = """<!doctype html><html lang="en"><head><title>t</title>
+PAGE = """<!doctype html><html lang="en"><head>
+<meta charset="utf-8"><title>t</title>
 <script id="options" type="application/json">{"a": "<b>"}</script>
 <script>window.first = "é & < > \\n";</script></head>
 <body><button onclick="window.clicked = true">Go</button><script type="module">window.second = 2;</script></body></html>
@@ -35,13 +36,13 @@ def test_what_the_renderer_wrote_runs_and_what_was_added_does_not(served):
     address = served(policy.add(PAGE).replace("</body>", f"{INJECTED}</body>"))
     with browsers.launch() as browser:
         page = browser.new_page()
-        asked = []
-        page.on("request", lambda request: asked.append(request.url))
+        refused = {}
+        page.on("requestfailed", lambda request: refused.update({request.url: request.failure}))
         page.goto(address, wait_until="load")
         page.get_by_role("button").click()
         assert page.evaluate("[window.first, window.second, window.clicked]") == ["é & < > \n", 2, True]
         assert page.evaluate("window.evil") is None
-        assert not [url for url in asked if "192.0.2.1" in url]
+        assert "csp" in refused["https://192.0.2.1/x.js"].lower()  # by the policy, before any network
 
 
 def test_a_page_gets_one_policy_and_else_stays_as_it_is():
@@ -50,6 +51,12 @@ def test_a_page_gets_one_policy_and_else_stays_as_it_is():
     assert policy.add("<p>A piece of a page</p>") == "<p>A piece of a page</p>"
     start = once.index("<meta http-equiv")
     assert once[:start] + once[once.index(">", start) + 1 :] == PAGE
+
+
+def test_the_encoding_stays_where_browsers_look_for_it():
+    long = policy.add(PAGE + "".join(f"<script>{number}</script>" for number in range(50)))
+    assert len(policy.policy(long)) > 1024
+    assert 0 < long.index('<meta charset="utf-8">') < 1024 - 22
 
 
 def test_a_page_without_handlers_allows_none():

@@ -103,3 +103,15 @@ def test_a_killed_worker_loses_and_doubles_nothing(cluster, reviews_checkpoint, 
     assert [row["row"] for row in found] == list(range(240))
     assert [row["label"] for row in found] == expected
     assert {path.name for path in tmp_path.iterdir()} > set(killed)
+
+
+def test_actors_on_every_core_leave_room_to_read(cluster, reviews_checkpoint, tmp_path):
+    sample = reviews.load("validation").sample(60, random_state=5)
+    for number in range(2):
+        sample.iloc[number::2].to_csv(tmp_path / f"part_{number}.csv", index_label="row")
+    rows = ray.data.read_csv(str(tmp_path)).repartition(4)
+    classified = scale.classify_dataset(rows, reviews_checkpoint, actors=2, backend="onnx")
+    found = {row["row"]: row["label"] for row in classified.take_all()}
+    expected = [result["label"] for result in SentimentPipeline(reviews_checkpoint)(sample["text"].tolist())]
+    assert found.keys() == set(sample.index)
+    assert sum(found[row] == label for row, label in zip(sample.index, expected, strict=True)) >= 59
