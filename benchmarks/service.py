@@ -10,12 +10,8 @@ over the rounds.
 import argparse
 import asyncio
 import contextlib
-import re
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from itertools import count
 
 import httpx
@@ -23,6 +19,7 @@ import numpy as np
 
 from course_build.bench import describe_machine, write_table
 from course_utils import reviews
+from course_utils.background import start_service
 
 SERVERS = {
     "one at a time": ["--max-batch", "1", "--wait-ms", "0.001"],
@@ -44,7 +41,11 @@ def main() -> None:
     seconds: dict[tuple[str, int], list[np.ndarray]] = {case: [] for case in cases}
     totals: dict[tuple[str, int], list[float]] = {case: [] for case in cases}
     with contextlib.ExitStack() as stack:
-        urls = {name: stack.enter_context(serving(limits)) for name, limits in SERVERS.items()}
+        urls = {}
+        for name, limits in SERVERS.items():
+            service = start_service(*limits)
+            stack.callback(service.stop)
+            urls[name] = service.url
         for _ in range(options.rounds):
             for name, clients in cases:
                 start = time.perf_counter()
@@ -66,21 +67,6 @@ def main() -> None:
         latencies = np.percentile(np.concatenate(seconds[name, clients]), [50, 95, 99]) / reference
         lines.append(f"| {name} | {clients} | {gain:.2f} | " + " | ".join(f"{value:.1f}" for value in latencies) + " |")
     write_table("service.md", lines)
-
-
-@contextlib.contextmanager
-def serving(limits: list[str]) -> Iterator[str]:
-    """Run the command on a free port; give its address once it is ready."""
-    command = [sys.executable, "-m", "course_utils", "serve", "--port", "0", *limits]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        url = re.search(r"http://\S+", process.stdout.readline())[0]
-        while httpx.get(f"{url}/health").status_code != 200:
-            time.sleep(0.2)
-        yield url
-    finally:
-        process.terminate()
-        process.wait()
 
 
 async def ask(url: str, texts: list[str], clients: int) -> np.ndarray:

@@ -6,6 +6,8 @@ not read SVG, so a browser sets each lesson's drawing beside its title, and the 
 
 import argparse
 import hashlib
+import shutil
+import tempfile
 from pathlib import Path
 
 import jinja2
@@ -71,14 +73,12 @@ def made_of(card: Path) -> str | None:
 
 def draw(page: "playwright.sync_api.Page", html: str, card: Path) -> None:  # noqa: F821 - imported where it is needed
     """Draw one card: its file is small, of few colours, and says what it was drawn from."""
-    beside = ROOT / "assets" / "card.html"  # beside the fonts, which it names by relative addresses
-    try:
-        beside.write_text(html, encoding="utf-8")
-        page.goto(beside.as_uri(), wait_until="networkidle")
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(ROOT / "assets" / "fonts", Path(folder, "fonts"))  # which it names by relative addresses
+        Path(folder, "card.html").write_text(html, encoding="utf-8")
+        page.goto(Path(folder, "card.html").as_uri(), wait_until="networkidle")
         page.evaluate("document.fonts.ready")
         page.screenshot(path=card)
-    finally:
-        beside.unlink(missing_ok=True)
     note = PngImagePlugin.PngInfo()
     note.add_text(MADE_OF, digest(html))
     with Image.open(card) as picture:

@@ -9,13 +9,14 @@ float32, which IEEE 754 fixes to the last bit, and then rounded to the nearest b
 everywhere, and a manifest can hold them to it.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFReader, TokenType, dequantize
 from ml_dtypes import bfloat16
 from safetensors.numpy import save
+
+from course_build.files import write_json
 
 NAMES = {
     "token_embd": "model.embed_tokens",
@@ -32,6 +33,9 @@ NAMES = {
     "ffn_down": "mlp.down_proj",
 }
 """GGUF's name of a module, and transformers' for the same one. Inside a layer the name follows the layer's number."""
+
+SPECIAL = {"bos": "bos", "eos": "eos", "unk": "unknown", "pad": "padding"}
+"""transformers' names of the special tokens, and GGUF's."""
 
 PRE_TOKENIZER = "smollm"
 """The only way of cutting texts before BPE that is written here: each digit alone, then GPT-2's rule."""
@@ -63,12 +67,9 @@ def write_llama(source: Path, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     tensors = _read_tensors(reader, facts)
     (target / "model.safetensors").write_bytes(save(tensors, metadata={"format": "pt"}))
-    special = {
-        f"{name}_token_id": facts[f"tokenizer.ggml.{long}_token_id"]
-        for name, long in (("bos", "bos"), ("eos", "eos"), ("pad", "padding"))
-    }
-    _write_json(target / "config.json", {**_config(facts, tied="lm_head.weight" not in tensors), **special}, indent=2)
-    _write_json(target / "generation_config.json", special, indent=2)
+    special = {f"{name}_token_id": _special_id(facts, name) for name in ("bos", "eos", "pad")}
+    write_json(target / "config.json", {**_config(facts, tied="lm_head.weight" not in tensors), **special})
+    write_json(target / "generation_config.json", special)
     _write_tokenizer(facts, target)
 
 
@@ -156,18 +157,16 @@ def _write_tokenizer(facts: dict, target: Path) -> None:
             "merges": facts["tokenizer.ggml.merges"],
         },
     }
-    _write_json(target / "tokenizer.json", tokenizer, indent=None)
-    names = {"bos": "bos", "eos": "eos", "unk": "unknown", "pad": "padding"}
+    write_json(target / "tokenizer.json", tokenizer, indent=None)
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": facts["llama.context_length"],
         "clean_up_tokenization_spaces": False,
-        **{f"{name}_token": tokens[facts[f"tokenizer.ggml.{long}_token_id"]] for name, long in names.items()},
+        **{f"{name}_token": tokens[_special_id(facts, name)] for name in SPECIAL},
         "chat_template": facts["tokenizer.chat_template"],
     }
-    _write_json(target / "tokenizer_config.json", config, indent=2)
+    write_json(target / "tokenizer_config.json", config)
 
 
-def _write_json(path: Path, content: dict, indent: int | None) -> None:
-    # Bytes, since text mode writes other line ends on Windows, and the file's hash is to be the same there.
-    path.write_bytes((json.dumps(content, indent=indent, ensure_ascii=False) + "\n").encode())
+def _special_id(facts: dict, name: str) -> int:
+    return facts[f"tokenizer.ggml.{SPECIAL[name]}_token_id"]

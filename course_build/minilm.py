@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save
 
+from course_build.files import write_json
+
 WEIGHTS = "model.safetensors"
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")
 SOURCE_FILES = ("config.json", WEIGHTS, *TOKENIZER_FILES)
@@ -204,7 +206,7 @@ def _label_config(labels: list[str]) -> dict:
 
 def _write_checkpoint(target: Path, config: dict, weights: dict[str, np.ndarray]) -> None:
     target.mkdir(parents=True, exist_ok=True)
-    _write_json(target / "config.json", config, indent=2)
+    write_json(target / "config.json", config)
     _save_weights(target, weights)
 
 
@@ -218,7 +220,7 @@ def _save_weights(folder: Path, weights: dict[str, np.ndarray]) -> None:
 def _write_tokenizer(source: Path, target: Path, tokenizer_class: str, max_length: int) -> None:
     """Write MiniLM's tokenizer under another class, without its padding to 128 tokens and its truncation there."""
     tokenizer = json.loads((source / "tokenizer.json").read_text(encoding="utf-8"))
-    _write_json(target / "tokenizer.json", {**tokenizer, "truncation": None, "padding": None}, indent=None)
+    write_json(target / "tokenizer.json", {**tokenizer, "truncation": None, "padding": None}, indent=None)
     shutil.copyfile(source / "vocab.txt", target / "vocab.txt")
     config = {
         "tokenizer_class": tokenizer_class,
@@ -232,9 +234,4 @@ def _write_tokenizer(source: Path, target: Path, tokenizer_class: str, max_lengt
         "cls_token": "[CLS]",
         "mask_token": "[MASK]",
     }
-    _write_json(target / "tokenizer_config.json", config, indent=2)
-
-
-def _write_json(path: Path, content: dict, indent: int | None) -> None:
-    # Bytes, since text mode writes other line ends on Windows, and the file's hash is to be the same there.
-    path.write_bytes((json.dumps(content, indent=indent, ensure_ascii=False) + "\n").encode())
+    write_json(target / "tokenizer_config.json", config)

@@ -20,7 +20,6 @@ int8 means ONNX Runtime's dynamic quantization, with two choices made by measure
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import shutil
 import sys
@@ -29,6 +28,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from course_build.files import write_json
 from course_utils.models import EXPORT_RECORD, ONNX_FP32, ONNX_INT8, Model
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def write_record(folder: Path, source: str, hash_file: Callable[[Path], str]) ->
     """
     files = {path.name: {"size": path.stat().st_size, "sha256": hash_file(path)} for path in sorted(folder.iterdir())}
     record = {"source": source, "made_with": made_with(), "files": files}
-    (folder / EXPORT_RECORD).write_bytes((json.dumps(record, indent=2) + "\n").encode())
+    write_json(folder / EXPORT_RECORD, record)
 
 
 def write_card(folder: Path, name: str, model: Model, source: str) -> None:

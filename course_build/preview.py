@@ -396,8 +396,8 @@ def render_project(project: Path) -> Path:
     for path in sorted(site.out.rglob("*.html")):
         name = path.relative_to(site.out).as_posix()
         notebook = notebooks.get((project / name).with_suffix(".ipynb"))
-        path.write_text(mend_page(path.read_text(encoding="utf-8"), name, notebook, base), encoding="utf-8")
-    policy.add_to_site(site.out)
+        page = mend_page(path.read_text(encoding="utf-8"), name, notebook, base)
+        path.write_text(policy.add(page), encoding="utf-8")
     for path, content in originals.items():
         (site.out / path.relative_to(project)).write_bytes(content)
     return site.out

@@ -5,11 +5,10 @@ page to the notebooks.
 """
 
 import argparse
-import re
 from pathlib import Path
 
 import nbformat
-import yaml
+from smalldocs.markdown import pandoc_id, split_front_matter
 
 from course_build.errors import BuildError
 from course_build.paths import NOTEBOOKS, ROOT
@@ -52,16 +51,10 @@ def front_matter(path: Path) -> dict:
         BuildError: the first cell isn't a raw one with YAML between two lines of dashes.
     """
     first = nbformat.read(path, as_version=4).cells[0]
-    match = re.fullmatch(r"---\n(.*)\n---", first.source.strip(), re.DOTALL)
-    if first.cell_type != "raw" or not match:
+    front, _ = split_front_matter(first.source.strip())
+    if first.cell_type != "raw" or not front:
         raise BuildError(f"{path.name}: the first cell has no front matter")
-    return yaml.safe_load(match[1])
-
-
-def anchor(heading: str) -> str:
-    """Return the id that Pandoc gives a heading: its `auto_identifiers`, for headings without markup but code."""
-    plain = re.sub(r"[^\w\s.-]", "", heading.lower())
-    return re.sub(r"^[^a-z]+", "", re.sub(r"\s+", "-", plain.strip()))
+    return front
 
 
 def _section(path: Path) -> str:
@@ -69,7 +62,7 @@ def _section(path: Path) -> str:
     address = f"notebooks/{path.name}"
     needs = ". ".join(front["prerequisites"])
     promises = "\n".join(
-        f"- [{objective['text']}]({address}#{anchor(objective['section'])})" for objective in front["objectives"]
+        f"- [{objective['text']}]({address}#{pandoc_id(objective['section'])})" for objective in front["objectives"]
     )
     return (
         f"\n### {front['lesson']} · [{front['title']}]({address}) {{#lesson-{front['lesson']}}}\n\n"

@@ -36,6 +36,7 @@ import numpy as np
 
 from course_build import minilm, sentences, slices, written
 from course_build.errors import BuildError
+from course_build.files import write_json
 from course_build.models import ADAPTERS
 from course_build.paths import BUILD
 from course_utils import reviews
@@ -499,11 +500,6 @@ def write_adapter(run: Run, target: Path) -> dict:
     }
     write_json(target / "results.json", results)
     return results
-
-
-def write_json(path: Path, content: dict) -> None:
-    """Write JSON with the same bytes on every system."""
-    path.write_bytes((json.dumps(content, indent=2) + "\n").encode())
 
 
 def find_pretrained() -> Path:

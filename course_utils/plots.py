@@ -231,14 +231,17 @@ def plot_bars(values: Mapping[str, float], xlabel: str, title: str = "", write: 
         _figure, axes = plt.subplots(figsize=(7.0, 0.9 + 0.34 * len(values)), layout="constrained")
         axes.barh(range(len(values)), values.values(), height=0.66, color=COLOURS["positive"])
         for place, value in enumerate(values.values()):
-            axes.annotate(
-                write.format(value), (value, place), (5, 0), textcoords="offset points", va="center", fontsize=10
-            )
+            _write_after(axes, write.format(value), (value, place), 5, 10)
         axes.set(yticks=range(len(values)), yticklabels=list(values), xlabel=xlabel, title=title)
         axes.set_xlim(0, 1.12 * max(*values.values(), 1e-9))
         axes.invert_yaxis()
         axes.tick_params(axis="y", length=0)
     return axes
+
+
+def _write_after(axes: Axes, text: str, end: tuple[float, float], gap: float, size: float) -> None:
+    """Write what a bar says behind its end, so many points away."""
+    axes.annotate(text, end, (gap, 0), textcoords="offset points", va="center", fontsize=size)
 
 
 def _words(tokens: Sequence[str], prefix: str) -> list[list[str]]:
@@ -628,7 +631,7 @@ def plot_trade_offs(
             axes.barh(range(len(values)), values, height=0.68, color=[LINES[0], *[LINES[2]] * (len(values) - 1)])
             for place, value in enumerate(values):
                 shown = f"{value:.2f}" if quantity in relative else f"{value:.1%}"
-                axes.annotate(shown, (value, place), (4, 0), textcoords="offset points", va="center", fontsize=9)
+                _write_after(axes, shown, (value, place), 4, 9)
             axes.set(yticks=range(len(values)), yticklabels=list(results), xticks=[])
             axes.set_xlim(0, 1.25 * max(*values, 1e-9))
             axes.set_title(title, fontsize=11)
@@ -694,10 +697,9 @@ def plot_runs(arrivals: Sequence[float], runs: Sequence[tuple[float, float, Sequ
                 axes.hlines(place, arrived, start * 1000, color=COLOURS["neutral"], linewidth=1.6)
                 axes.plot(arrived, place, "o", color=INK, markersize=4)
                 axes.barh(place, (end - start) * 1000, left=start * 1000, height=0.72, color=colour)
-            middle, row = (start + end) * 500, sum(batch) / len(batch)
+            row = sum(batch) / len(batch)
             many = f"run {number + 1}: {len(batch)} request{'s' if len(batch) > 1 else ''}"
-            axes.annotate(many, (end * 1000, row), (6, 0), textcoords="offset points", va="center", fontsize=9)
-            axes.set_xlim(right=max(axes.get_xlim()[1], middle))
+            _write_after(axes, many, (end * 1000, row), 6, 9)
         axes.set_xlim(-2, 1.3 * max(end for _, end, _ in runs) * 1000)
         axes.set(yticks=[0, len(arrivals) - 1], yticklabels=["first", "last"], xlabel="milliseconds", title=title)
         axes.set_ylabel("request")
@@ -732,7 +734,7 @@ def plot_stacks(stacks: Mapping[str, Mapping[str, float]], xlabel: str, title: s
             axes.barh(range(len(stacks)), widths, left=left, height=0.62, color=colour, label=part)
             left = [start + width for start, width in zip(left, widths, strict=True)]
         for place, whole in enumerate(left):
-            axes.annotate(f"{whole:,.0f}", (whole, place), (5, 0), textcoords="offset points", va="center", fontsize=10)
+            _write_after(axes, f"{whole:,.0f}", (whole, place), 5, 10)
         axes.set(yticks=range(len(stacks)), yticklabels=list(stacks), xlabel=xlabel, title=title)
         axes.set_xlim(0, 1.12 * max(*left, 1e-9))
         axes.invert_yaxis()
@@ -802,9 +804,7 @@ def plot_choices(choices: Mapping[str, Mapping[str, float]], title: str = "") ->
             axes.barh(range(len(rows)), values, height=0.66, color=COLOURS["positive"])
             for place, value in enumerate(values):
                 if value:
-                    axes.annotate(
-                        f"{value:.0%}", (value, place), (3, 0), textcoords="offset points", va="center", fontsize=8
-                    )
+                    _write_after(axes, f"{value:.0%}", (value, place), 3, 8)
             axes.set(yticks=range(len(rows)), yticklabels=[_drawable(row) for row in rows], xlim=(0, 1.4 * highest))
             axes.set_xticks([])
             axes.spines["bottom"].set_visible(False)

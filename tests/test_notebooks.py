@@ -8,13 +8,13 @@ import subprocess
 import nbformat
 import numpy as np
 import pytest
-import yaml
 from conftest import LESSONS
 from nbformat import NotebookNode
 from safetensors.numpy import load_file, save_file
 
 from course_build import check, offline
 from course_build.paths import ROOT
+from course_build.syllabus import front_matter
 from course_utils.models import catalogue, models_folder
 from course_utils.quiz import quiz
 
@@ -48,7 +48,7 @@ def text_after(notebook: NotebookNode, source: str) -> str:
 def test_front_matter_says_what_the_course_needs(path):
     first = nbformat.read(path, as_version=4).cells[0]
     assert first.cell_type == "raw"
-    front = yaml.safe_load(first.source.strip().strip("-"))
+    front = front_matter(path)
     wanted = {"title", "subtitle", "description", "date", "categories", "image", "image-alt"}
     assert wanted | {"objectives", "prerequisites", "minutes", "lesson"} <= front.keys()
     assert (path.parent / front["image"]).is_file()
@@ -58,7 +58,7 @@ def test_front_matter_says_what_the_course_needs(path):
 @lessons
 def test_each_objective_has_a_section_and_something_to_practise_it(path):
     notebook = nbformat.read(path, as_version=4)
-    front = yaml.safe_load(notebook.cells[0].source.strip().strip("-"))
+    front = front_matter(path)
     prose = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     headings = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
     practice = {cell.metadata["exercise"] for cell in notebook.cells if "exercise" in cell.metadata}

@@ -39,7 +39,7 @@ def test_a_changed_promise_changes_the_page(tmp_path):
     ],
 )
 def test_an_anchor_is_pandocs(heading, expected):
-    assert syllabus.anchor(heading) == expected
+    assert syllabus.pandoc_id(heading) == expected
 
 
 def test_what_is_missing_is_named(tmp_path):

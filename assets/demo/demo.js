@@ -90,7 +90,7 @@
       tokens,
     );
     // What a screen reader speaks: one sentence, once the typing rests.
-    const spoken = make("p", { class: "demo-spoken", role: "status" });
+    const spoken = make("p", { class: "demo-spoken visually-hidden", role: "status" });
 
     place.replaceChildren(
       make("div", { class: "demo-loading" }, load, progress, state),
