@@ -1,14 +1,18 @@
 """`python -m course_build lab`: open the lessons in JupyterLab, with the models in place."""
 
 import argparse
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 from course_build import models
 from course_build.paths import NOTEBOOKS
 
-NO_UPDATES = "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"
-"""JupyterLab would ask another host whether there is a newer one; the lock says which one there is."""
+DEFAULTS = Path(__file__).parent / "jupyter"
+"""A folder for JUPYTER_CONFIG_PATH. Its settings keep JupyterLab from asking the learner at the first start whether it
+may fetch news from another host, and from asking that host whether there is a newer version: the lock says which one
+there is. They are defaults, so what a learner chooses in JupyterLab's own settings counts."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,5 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Start JupyterLab in `notebooks/`."""
     models.prepare()
-    command = [sys.executable, "-m", "jupyterlab", NO_UPDATES, *arguments.options]
-    return subprocess.run(command, cwd=NOTEBOOKS).returncode
+    folders = [*filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")]), str(DEFAULTS)]
+    environ = {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(folders)}
+    command = [sys.executable, "-m", "jupyterlab", *arguments.options]
+    return subprocess.run(command, cwd=NOTEBOOKS, env=environ).returncode
