@@ -11,6 +11,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from urllib.parse import urlsplit
 
 import httpx
@@ -362,6 +364,13 @@ def test_texts_of_a_client_that_has_gone_leave_the_queue(gate):
         assert gate.batches == [["one", "two"], ["three"]]
 
 
+def test_an_answer_goes_out_at_once() -> None:
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_beyond_the_limit_of_connections_only_the_last_to_come_are_refused(gate):
     gate.gate.set()
     with serving(lambda: gate, Settings(max_connections=2)) as client, raw(client) as idle:
@@ -589,18 +598,18 @@ def test_the_command_serves_the_quick_backend_too(reviews_checkpoint):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to send")
-def test_what_was_begun_is_finished(reviews_checkpoint):
-    with started("--model", reviews_checkpoint, program=SLOW) as (process, client):
+@pytest.mark.parametrize("clients", [1, 32])
+def test_what_was_begun_is_finished(reviews_checkpoint, clients):
+    options = ["--max-batch", "8", "--grace-seconds", str(SECONDS), "--model", reviews_checkpoint]
+    with started(*options, program=SLOW) as (process, client), ThreadPoolExecutor(clients) as pool:
         ready(client)
-        answers = []
-        asking = threading.Thread(target=lambda: answers.append(classify(client, "a")))
-        asking.start()
-        with httpx.Client(base_url=client.base_url) as other:
-            wait_until(lambda: measured(other, "sentiment_batch_size_count") == 1)
+        ask = partial(httpx.post, f"{client.base_url}/classify", json={"texts": ["a"]}, timeout=SECONDS)
+        answers = [pool.submit(ask) for _ in range(clients)]
+        metrics = ("sentiment_batch_size_sum", "sentiment_queue_depth")  # taken by the model, and waiting for it
+        wait_until(lambda: sum(measured(client, name) for name in metrics) == clients)
         process.terminate()
-        asking.join(SECONDS)
+        assert [answer.result().json()["results"][0]["label"] for answer in answers] == ["SLOW"] * clients
         assert process.wait(SECONDS) == 0
-        assert answers[0].json()["results"][0]["label"] == "SLOW"
         with pytest.raises(httpx.ConnectError):
             client.get("/health")
 
