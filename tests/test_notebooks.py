@@ -66,7 +66,8 @@ def test_each_objective_has_a_section_and_something_to_practise_it(path):
     for objective in front["objectives"]:
         assert objective["section"] in headings
         assert objective["practice"] in practice
-    promised = prose[prose.index("At the end you can:") :].split("\n\n")[1]
+    opening = f"At the end, after about {front['minutes']} minutes with the exercises, you can:"
+    promised = prose[prose.index(opening) :].split("\n\n")[1]
     assert promised.count("\n- ") + 1 == len(front["objectives"])
 
 
