@@ -30,6 +30,10 @@ CLOSE_CALL = 0.5
 SLOW_OPTIMIZERS = ["SkipLayerNormFusion"]
 """It joins an addition and a normalization in one operator, whose kernel takes longer than the two: a tenth of int8."""
 
+FEW_POSITIONS = 128
+"""Up to here torch works with one thread. On two idle cores it takes as long with two; where other programs want the
+cores, too, two take ten times as long, for after each operation the one waits, spinning, for the other's turn."""
+
 Map = Callable[..., Iterator]
 """`map`, or what does the same on several threads."""
 
@@ -71,9 +75,12 @@ class TorchBackend:
         """Return the logits, float32 of shape (n, labels), for int64 arrays of shape (n, t)."""
         import torch
 
-        with torch.inference_mode():
-            outs = self._working(input_ids=torch.from_numpy(input_ids), attention_mask=torch.from_numpy(attention_mask))
-        return outs.logits.float().numpy()
+        tensors = {
+            "input_ids": torch.from_numpy(input_ids),
+            "attention_mask": torch.from_numpy(attention_mask),
+        }
+        with _one_thread() if input_ids.size <= FEW_POSITIONS else contextlib.nullcontext(), torch.inference_mode():
+            return self._working(**tensors).logits.float().numpy()
 
     precise_logits = logits
 
@@ -185,6 +192,19 @@ def read_first_position(model: torch.nn.Module) -> torch.nn.Module:
         return model
     join.register_forward_pre_hook(lambda _module, inputs: (inputs[0][:, :1],))
     return twin
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Have torch work with one thread, and then with as many as before."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @contextlib.contextmanager

@@ -64,6 +64,20 @@ def test_threads_are_as_before_afterwards(classify, sample, two_threads):
     assert threading.active_count() < 10
 
 
+@pytest.mark.parametrize(("text", "threads"), [("A joy.", 1), ("A joy. " * 100, 2)], ids=["short", "long"])
+def test_a_short_text_alone_takes_one_thread(classify, two_threads, text, threads):
+    import torch
+
+    seen = []
+    hook = classify.model.register_forward_pre_hook(lambda *_: seen.append(torch.get_num_threads()))
+    try:
+        classify(text)
+    finally:
+        hook.remove()
+    assert seen == [threads]
+    assert torch.get_num_threads() == 2
+
+
 def test_the_model_is_left_as_it_was(classify, sample, two_threads):
     import torch
 
