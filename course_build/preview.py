@@ -124,10 +124,11 @@ def mend_notebook(notebook: dict, folder: str) -> dict:
 
 def code_cells(page: BeautifulSoup, notebook: dict) -> Iterator[tuple[Tag, dict]]:
     """Yield each code cell that the page shows, with its `#|` options."""
+    cells = {tag["id"]: tag for tag in page.find_all(id=True)}  # a search for each cell would take half of the build
     for number, cell in enumerate(notebook["cells"]):
         if cell["cell_type"] == "code":
             options, _ = cell_options(source(cell))
-            shown = page.find(id=options.get("label") or f"cell-{number}")
+            shown = cells.get(options.get("label") or f"cell-{number}")
             if shown:
                 yield shown, options
 
