@@ -31,7 +31,7 @@ from smalldocs.markdown import split_front_matter
 from smalldocs.notebook import cell_options, source
 from smalldocs.site import Site, build
 
-from course_build import policy
+from course_build import lighten, policy
 from course_build.errors import BuildError
 from course_build.paths import SITE
 
@@ -348,9 +348,8 @@ def broken_links(site: Site) -> list[str]:
     ]
 
 
-def mend_page(text: str, path: str, notebook: dict | None, base: str) -> str:
-    """Return a rendered page with every mend applied. `path` is the page's, from the site's root."""
-    page = BeautifulSoup(text, "html.parser")
+def mend_page(page: BeautifulSoup, path: str, notebook: dict | None, base: str) -> None:
+    """Apply every mend to a rendered page. `path` is the page's, from the site's root."""
     if notebook:
         mend_classes(page, notebook)
         mend_alternatives(page, notebook)
@@ -364,7 +363,6 @@ def mend_page(text: str, path: str, notebook: dict | None, base: str) -> str:
     mend_downloads(page)
     if path == "404.html":
         mend_missing_page(page, base)
-    return str(page)
 
 
 def render_project(project: Path) -> Path:
@@ -397,8 +395,11 @@ def render_project(project: Path) -> Path:
     for path in sorted(site.out.rglob("*.html")):
         name = path.relative_to(site.out).as_posix()
         notebook = notebooks.get((project / name).with_suffix(".ipynb"))
-        page = mend_page(path.read_text(encoding="utf-8"), name, notebook, base)
-        path.write_text(policy.add(page), encoding="utf-8")
+        page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        mend_page(page, name, notebook, base)
+        lighten.lighten_page(page, path)
+        path.write_text(policy.add(str(page)), encoding="utf-8")
+    lighten.lighten_styles(site.out)
     for path, content in originals.items():
         (site.out / path.relative_to(project)).write_bytes(content)
     return site.out

@@ -1,5 +1,7 @@
 """The rendered site, used in a real browser as a reader would use it, with the network watched."""
 
+import gzip
+import io
 import json
 import re
 import threading
@@ -10,11 +12,13 @@ from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 import browsers
+import numpy as np
 import pytest
 import yaml
 from bs4 import BeautifulSoup
+from PIL import Image
 
-from course_build import preview
+from course_build import lighten, preview
 from course_build.paths import ROOT
 from course_build.stage import stage
 
@@ -61,6 +65,16 @@ def page(browser: "playwright.Browser") -> Iterator["playwright.Page"]:
     context = browser.new_context(viewport=DESKTOP, color_scheme="light")
     yield context.new_page()
     context.close()
+
+
+@pytest.fixture(scope="module")
+def unlightened(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site with all that the libraries' style sheets and fonts hold."""
+    folder = tmp_path_factory.mktemp("unlightened")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lighten, "lighten_styles", lambda site: None)
+        preview.render(stage(folder / "staged"), folder / "_site")
+    return folder / "_site"
 
 
 def names(site: Path) -> list[str]:
@@ -112,6 +126,41 @@ def test_every_page_is_private_sound_accessible_and_fits(
             troubles.append(f"{name}: {violation['id']}: {violation['nodes'][0]['html'][:200]}")
     context.close()
     assert troubles == []
+
+
+@pytest.mark.parametrize(("scheme", "size"), [("light", DESKTOP), ("dark", PHONE)], ids=["desktop", "phone"])
+def test_styles_that_were_taken_out_are_not_missed(
+    site: Path, unlightened: Path, browser: "playwright.Browser", scheme: str, size: dict[str, int]
+) -> None:
+    places = {
+        "index.html": ("#title-block-header", ".quarto-grid-item", "footer"),
+        LESSON: ("#title-block-header", ".callout", "figure", ".code-annotation-container-grid", ".quiz", "footer"),
+        "notebooks/04_tokenizers.html": (".callout-collapse",),
+    }
+    seen = []
+    for root in (site, unlightened):
+        with preview.server(root, 0) as running:
+            threading.Thread(target=running.serve_forever, daemon=True).start()
+            context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce")
+            page = context.new_page()
+            shots = {}
+            for name, selectors in places.items():
+                page.goto(f"http://127.0.0.1:{running.server_port}/{name}", wait_until="networkidle")
+                for box in page.locator("details").all():
+                    box.evaluate("box => { box.open = true; }")
+                if page.locator(".callout-header.collapsed").count():
+                    page.locator(".callout-header.collapsed").first.click()
+                for selector in selectors:
+                    page.locator(selector).first.scroll_into_view_if_needed()
+                    page.wait_for_timeout(300)
+                    shot = Image.open(io.BytesIO(page.screenshot(animations="disabled"))).convert("RGB")
+                    shots[name, selector] = np.asarray(shot, dtype=int)
+            seen.append(shots)
+            context.close()
+            running.shutdown()
+    # A curve's edge may be drawn a shade lighter the next time; a style that is missing changes more than that.
+    changed = {place: (abs(shot - seen[1][place]).max(axis=2) > 16).mean() for place, shot in seen[0].items()}
+    assert {place: share for place, share in changed.items() if share > 0.0005} == {}
 
 
 def test_the_first_scheme_is_the_browsers(base: str, browser: "playwright.Browser") -> None:
@@ -345,12 +394,38 @@ def test_nothing_of_the_source_shows_raw(site: Path) -> None:
             assert raw not in prose, f"{name} shows {raw}"
 
 
+def test_the_first_view_is_light(site: Path, base: str, browser: "playwright.Browser") -> None:
+    """Compressed as a host sends it, home and every other page with all that they load before a reader moves."""
+    for name in names(site):
+        context = browser.new_context(viewport=PHONE)
+        page = context.new_page()
+        asked: set[str] = set()
+        page.on("request", lambda request, asked=asked: asked.add(urlsplit(request.url).path.lstrip("/")))
+        page.goto(f"{base}/{name}", wait_until="networkidle")
+        context.close()
+        files = [site / path for path in asked if (site / path).is_file()]
+        assert site / name in files
+        assert sum(len(gzip.compress(path.read_bytes())) for path in files) < 300_000, name
+
+
+def test_pictures_wait_until_a_reader_comes_near(site: Path) -> None:
+    for name in names(site):
+        main = soup(site, name).main
+        for picture in main.h2.find_all_next("img") if main.h2 else ():
+            assert picture["loading"] == "lazy", f"{name}: {picture}"
+        for figure in main.select(".cell-output img"):
+            assert not figure["src"].startswith("data:")
+            assert int(figure["width"]) > 0
+            assert int(figure["height"]) > 0
+
+
 def test_each_page_has_one_title_and_a_language(site: Path) -> None:
     for name in names(site):
         page = soup(site, name)
         assert len(page.select("h1")) == 1, name
         assert page.html["lang"] == "en"
         assert page.title.get_text().strip()
+        assert len(page.find("meta", {"name": "description"})["content"]) >= 50, name
 
 
 def test_home_lists_every_lesson_with_what_a_reader_asks(site: Path) -> None:

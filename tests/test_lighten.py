@@ -1,0 +1,127 @@
+"""What the preview takes off its pages so that they load fast, and that it takes nothing which is needed."""
+
+import base64
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+from fontTools.ttLib import TTFont
+
+from course_build import lighten
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+INLINE = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
+PAGE = f"""<html><head><link href="../styles.css" rel="stylesheet"/><script src="a.js"></script></head><body><main>
+<img src="top.svg" alt=""/><h2>One</h2>
+<div class="cell" id="cell-4"><div class="cell-output">3</div>
+<div class="cell-output"><img src="{INLINE}" alt="x"/></div></div>
+<img src="pictures/there.png" alt=""/><img src="pictures/gone.png" alt=""/>
+<img src="there.svg" alt="" width="9" height="9"/>
+<pre><code class="sourceCode"><span class="st">"</span><span class="st">text</span><span class="st">"</span>
+<span class="st">b</span>
+<span class="op">=</span><span class="st">c</span></code></pre></main></body></html>"""
+
+
+@pytest.fixture
+def lightened(tmp_path: Path) -> tuple[BeautifulSoup, Path]:
+    folder = tmp_path / "notebooks"
+    (folder / "pictures").mkdir(parents=True)
+    (folder / "pictures" / "there.png").write_bytes(PNG)
+    (tmp_path / "styles.css").write_text('@font-face { font-family: "A"; src: url("fonts/a.woff2") }', encoding="utf-8")
+    page = BeautifulSoup(PAGE, "html.parser")
+    lighten.lighten_page(page, folder / "lesson.html")
+    return page, folder
+
+
+def test_a_figure_gets_a_file_of_its_own(lightened: tuple[BeautifulSoup, Path]) -> None:
+    page, folder = lightened
+    figure = page.select_one(".cell-output img")
+    assert figure["src"] == "lesson_files/figure-html/cell-4-output-2.png"
+    assert (folder / figure["src"]).read_bytes() == PNG
+    assert (figure["width"], figure["height"], figure["alt"]) == ("1", "1", "x")
+
+
+def test_pictures_below_the_first_heading_wait_and_keep_their_place(lightened: tuple[BeautifulSoup, Path]) -> None:
+    page, _ = lightened
+    pictures = page.select("img")
+    assert [picture.get("loading") for picture in pictures] == [None, *["lazy"] * 4]
+    assert [picture.get("width") for picture in pictures] == [None, "1", "1", None, "9"]
+
+
+def test_scripts_let_the_page_show_and_fonts_come_with_it(lightened: tuple[BeautifulSoup, Path]) -> None:
+    page, _ = lightened
+    assert page.script.has_attr("defer")
+    early = page.select_one("link[rel=preload]")
+    assert (early["href"], early["as"]) == ("../fonts/a.woff2", "font")
+    assert early.find_next_sibling("link")["rel"] == ["stylesheet"]
+
+
+def test_neighbouring_tokens_of_one_kind_become_one(lightened: tuple[BeautifulSoup, Path]) -> None:
+    page, _ = lightened
+    tokens = page.select("code span")
+    assert [(token["class"][0], token.get_text()) for token in tokens] == [
+        ("st", '"text"'),
+        ("st", "b"),
+        ("op", "="),
+        ("st", "c"),
+    ]
+    assert page.code.get_text() == '"text"\nb\n=c'
+
+
+@pytest.mark.parametrize(
+    ("css", "left"),
+    [
+        (".used{a:b}", ".used{a:b}"),
+        (".gone{a:b}", ""),
+        ("#gone p{a:b}", ""),
+        (".used,.gone{a:b}", ".used{a:b}"),
+        (".used .gone{a:b}", ""),
+        (".used:not(.gone){a:b}", ".used:not(.gone){a:b}"),
+        (":is(.used,.gone) p{a:b}", ":is(.used,.gone) p{a:b}"),
+        ("p[class*=gone]{color:#fff}", "p[class*=gone]{color:#fff}"),
+        ("/* x */\n\np{a:b}", "p{a:b}"),
+        ("@media print{.gone{a:b}}", ""),
+        ("@media (width>3px){.gone{a:b}.used{a:b}}", "@media (width>3px){.used{a:b}}"),
+        ("@font-face{font-family:x}", "@font-face{font-family:x}"),
+        ("@keyframes gone{to{a:b}}", "@keyframes gone{to{a:b}}"),
+        ('@charset "utf-8";p{a:b}', '@charset "utf-8";p{a:b}'),
+        (":root{--x: .gone}", ":root{--x: .gone}"),
+    ],
+)
+def test_a_rule_goes_only_if_nothing_can_have_it(css: str, left: str) -> None:
+    assert lighten.prune(css, {"used"}) == left
+
+
+def test_the_names_of_pages_and_scripts_are_used(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text(
+        '<p class="one two" id="three">prose</p><script>add("four")</script><script src="five.js"></script>', "utf-8"
+    )
+    (tmp_path / "b.js").write_text("toggle('six-seven')", "utf-8")
+    (tmp_path / "bootstrap.min.js").write_text("'carousel'", "utf-8")
+    names = lighten.used_names(tmp_path)
+    assert {"one", "two", "three", "four", "six-seven", "show"} <= names
+    assert not {"prose", "carousel"} & names
+
+
+def test_the_icons_that_any_style_sheet_shows_stay_in_the_font(tmp_path: Path) -> None:
+    import smalldocs
+
+    source = Path(smalldocs.__file__).parent / "assets" / "vendor" / "bootstrap-icons"
+    icons = tmp_path / "site_libs" / "bootstrap-icons"
+    (icons / "fonts").mkdir(parents=True)
+    for name in ("bootstrap-icons.min.css", "fonts/bootstrap-icons.woff", "fonts/bootstrap-icons.woff2"):
+        (icons / name).write_bytes((source / name).read_bytes())
+    (tmp_path / "a.html").write_text('<i class="bi bi-rss"></i>', "utf-8")
+    (tmp_path / "own.css").write_text('a::after { content: "\\f1c5"; }', "utf-8")
+    lighten.lighten_styles(tmp_path)
+    sheet = (icons / "bootstrap-icons.min.css").read_text("utf-8")
+    assert ".bi-rss" in sheet
+    assert ".bi-search" not in sheet
+    assert [path.name for path in (icons / "fonts").iterdir()] == ["bootstrap-icons.woff"]
+    assert "woff2" not in sheet
+    with TTFont(icons / "fonts" / "bootstrap-icons.woff") as font:
+        rss = next(code for code in font.getBestCmap() if code != 0xF1C5)
+        assert set(font.getBestCmap()) == {0xF1C5, rss}
+    assert chr(rss) in sheet
