@@ -7,14 +7,19 @@ nothing that a lesson doesn't need anyway, so that it runs in an environment of 
 import importlib.metadata
 import json
 import os
+import re
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 from nbclient import NotebookClient
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellTimeoutError
 
 from course_build.execute import ANSI, CELL_SECONDS, read, tidy
+
+LAST_WORDS = 10
+"""How many lines of what a kernel said before it died are kept."""
 
 
 def record(path: Path) -> dict:
@@ -23,8 +28,9 @@ def record(path: Path) -> dict:
     Returns:
         `cells`: for each code cell that was reached its `source`, `outputs` and `seconds`, and whether it `varies`
             with the version of a library, as the cell's metadata says where the lesson says so, too;
-        `died`: why the run ended early (a dead kernel, a cell without end), or None;
-        `packages`: the version of every installed package; `python`: the interpreter's.
+        `died`: why the run ended early (a kernel that died or never began, a cell without end), or None, and the last
+            that the kernel said of it;
+        `packages`: the version of every installed package, by its normalised name; `python`: the interpreter's.
     """
     notebook = read(path)
     os.environ.update(HF_HUB_OFFLINE="1", COURSE_WARNINGS="show", PYTHONWARNINGS="default")
@@ -43,10 +49,13 @@ def record(path: Path) -> dict:
         ),
     )
     died = None
-    try:
-        client.execute()
-    except (CellTimeoutError, DeadKernelError) as error:
-        died = ANSI.sub("", str(error)).strip()
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
+        try:
+            client.execute(stderr=log)
+        except (CellTimeoutError, RuntimeError) as error:  # a dead kernel is one kind of the latter
+            log.seek(0)
+            said = log.read().strip().splitlines()[-LAST_WORDS:]
+            died = ANSI.sub("", "\n".join([str(error).strip(), *said]))
     cells = [
         {
             "source": cell.source,
@@ -57,8 +66,13 @@ def record(path: Path) -> dict:
         for place, cell in enumerate(notebook.cells)
         if cell.cell_type == "code" and place in seconds
     ]
-    packages = {found.metadata["Name"].lower(): found.version for found in importlib.metadata.distributions()}
-    return {"cells": cells, "died": died, "packages": packages, "python": sys.version.split()[0]}
+    return {"cells": cells, "died": died, "packages": packages(), "python": sys.version.split()[0]}
+
+
+def packages() -> dict[str, str]:
+    """The version of every installed package, by its name as PEP 503 normalises it."""
+    found = {each.metadata["Name"]: each.version for each in importlib.metadata.distributions()}
+    return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in found.items() if name}
 
 
 if __name__ == "__main__":

@@ -14,22 +14,27 @@ import re
 import statistics
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader
 from nbval.plugin import get_sanitize_patterns
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
-from course_build import environment, models, offline
+from course_build import environment, models, offline, record
 from course_build.errors import BuildError
-from course_build.lock import TORCH
+from course_build.lock import CUDA
 from course_build.paths import BUILD, LOCK, ROOT
 from course_build.stage import stage
 
 FOLDER = BUILD / "upgrade"
 SANITIZER = ROOT / "tests" / "nbval_sanitize.cfg"
+EXTRAS = ("build", "scale")
+"""What runs the notebooks, and what lesson 8 needs; linters and testers run none."""
 DIFF_LINES = 60
 """A diff is shown up to here; what a renamed class does to a module tree needs no more."""
 
@@ -90,37 +95,33 @@ def choose(paths: list[Path], names: list[str]) -> list[Path]:
 def make_environment(requirements: list[Requirement]) -> Path:
     """Make the environment to compare with, and return its interpreter. uv's cache makes this a matter of seconds.
 
-    The project's own bounds don't hold here, for what lies beyond them is what the report is asked about. torch comes
-    from PyTorch's own index (its builds without CUDA), and stays at the lock's version where that can't be reached.
+    torch comes from PyTorch's own index, as a build without CUDA. Where that can't be reached, it stays as it is.
 
     Raises:
-        BuildError: no set of versions meets the requirements, or the packages can't be had.
+        BuildError: no set of versions meets the requirements, the packages can't be had, or torch only with CUDA.
     """
     venv = FOLDER / "venv"
     FOLDER.mkdir(parents=True, exist_ok=True)
     uv = [sys.executable, "-m", "uv"]
-    resolved = FOLDER / "requirements.txt"
-    overrides = FOLDER / "overrides.txt"
-    loose = [Requirement(line).name for line in _dependencies()]
-    wanted = requirements or [Requirement(name) for name in loose]
-    torch_is_named = any(requirement.name == "torch" for requirement in requirements)
+    wanted, resolved = FOLDER / "requirements.in", FOLDER / "requirements.txt"
+    torch_is_named = any(canonicalize_name(requirement.name) == "torch" for requirement in requirements)
     into = ["--quiet", "--python", environment.python(venv)]
-    what = ["--extra", "build", "--overrides", overrides, "--output-file", resolved, ROOT / "pyproject.toml"]
+    newest = [part for requirement in requirements if _is_bare(requirement) for part in ("-P", requirement.name)]
     asked = ", ".join(map(str, requirements)) or "the newest release of everything"
     print(f"upgrade-report: making an environment with {asked}", flush=True)
     said = ""
     for options, environ in environment.uv_attempts([sys.executable, "-m", "pip"]):
-        pinned = [] if torch_is_named or "--torch-backend" in options or platform.system() != "Linux" else [TORCH]
-        named = {Requirement(pin).name for pin in pinned}
-        lines = [str(requirement) for requirement in wanted if requirement.name not in named] + pinned
-        overrides.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        stays = _avoids_cuda() and not torch_is_named and "--torch-backend" not in options
+        kept = [Requirement(f"torch=={version('torch')}")] if stays else []  # with its "+cpu", which says which build
+        lines = [str(requirement) for requirement in loosened([*requirements, *kept], every=not requirements)]
+        wanted.write_text("\n".join(lines) + "\n", encoding="utf-8")
         if requirements:
             resolved.write_text(LOCK.read_text(encoding="utf-8"), encoding="utf-8")  # what uv prefers
         else:
             resolved.unlink(missing_ok=True)
         steps = [
             [*uv, "venv", "--quiet", "--clear", "--python", sys.executable, venv],
-            [*uv, "pip", "compile", *into, *options, *what],
+            [*uv, "pip", "compile", *into, *options, "--no-annotate", *newest, "--output-file", resolved, wanted],
             [*uv, "pip", "install", *into, *options, "-r", resolved],
             [*uv, "pip", "install", *into, "--no-deps", "-e", ROOT],
         ]
@@ -129,17 +130,61 @@ def make_environment(requirements: list[Requirement]) -> Path:
             if done.returncode:
                 said = done.stderr.strip()
                 break
+            if "compile" in step:
+                _refuse_cuda(resolved.read_text(encoding="utf-8"), asked)
         else:
             return environment.python(venv)
     raise BuildError(f"no environment could be made with {asked}:\n{said}")
 
 
-def _dependencies() -> list[str]:
-    """What pyproject.toml wants with an upper bound that an upgrade should look beyond; exact pins are on purpose."""
-    import tomllib
+def _is_bare(requirement: Requirement) -> bool:
+    """Whether it is a name alone, which asks for the newest release."""
+    return not requirement.specifier and not requirement.url
 
+
+def loosened(requirements: list[Requirement], *, every: bool) -> list[Requirement]:
+    """What the project wants to run, with `requirements` in place of what it says of those packages.
+
+    What the packages want of one another holds. The project's own bounds don't where a requirement names the package,
+    for what lies beyond them is what the report is asked about; with `every`, no upper bound holds, only exact pins,
+    which are on purpose.
+    """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return [line for line in project["dependencies"] if "<" in line]
+    lines = [*project["dependencies"], *(line for extra in EXTRAS for line in project["optional-dependencies"][extra])]
+    asked = {}
+    for requirement in map(Requirement, map(str, requirements)):  # copies, for they are added to
+        first = asked.setdefault(canonicalize_name(requirement.name), requirement)
+        first.specifier &= requirement.specifier
+    result = []
+    for old in map(Requirement, lines):
+        new = asked.pop(canonicalize_name(old.name), None)
+        if new is None and every and any("<" in bound.operator for bound in old.specifier):
+            new = Requirement(old.name)
+        if new is None:
+            result.append(old)
+        else:
+            new.extras |= old.extras
+            new.marker = new.marker or old.marker
+            result.append(new)
+    return [*result, *asked.values()]
+
+
+def _avoids_cuda() -> bool:
+    """Whether torch is wanted without CUDA, on a system where a package index may have it with."""
+    return platform.system() == "Linux" and os.environ.get("COURSE_TORCH", "cpu") == "cpu"
+
+
+def _refuse_cuda(resolved: str, asked: str) -> None:
+    """Raise a `BuildError` if torch's CUDA libraries would be fetched, gigabytes that nobody asked for."""
+    packages = [line for line in resolved.splitlines() if CUDA.match(line)]
+    had = record.packages()
+    fetched = [line for line in packages if canonicalize_name(Requirement(line).name) not in had]
+    if fetched and _avoids_cuda():
+        raise BuildError(
+            f"no environment could be made with {asked}: PyTorch's own index can't be reached, or has no such torch, "
+            f"and the package index has it with CUDA only, which is several gigabytes ({', '.join(fetched[:3])}, ...). "
+            "Leave torch as it is, or take those on purpose by COURSE_TORCH=default."
+        )
 
 
 def record_in(interpreter: Path, path: Path) -> dict:
@@ -161,7 +206,8 @@ def record_in(interpreter: Path, path: Path) -> dict:
 # ------------------------------------------------------------------------------------------------ the comparison
 
 EXPECTED = "output that the lesson says will vary"
-KINDS = ("raises", "no longer raises", "other output", "ends early", EXPECTED)
+NOT_COMPARED = "not compared: the lock's own run ends here"
+KINDS = ("raises", "no longer raises", "other output", "ends early", NOT_COMPARED, EXPECTED)
 
 
 @dataclass
@@ -220,10 +266,13 @@ def compare(name: str, before: dict, after: dict) -> Lesson:
         kind, detail = _judge(old, new)
         if kind:
             lesson.findings.append(Finding(number, new["source"], kind, detail))
-    if after["died"]:
-        reached = len(after["cells"])
-        unreached = before["cells"][reached]["source"] if reached < len(before["cells"]) else ""
-        lesson.findings.append(Finding(reached + 1, unreached, "ends early", after["died"]))
+    reached, others = (len(run["cells"]) for run in (before, after))
+    if after["died"] and (others < reached or not before["died"]):
+        unreached = before["cells"][others]["source"] if others < reached else ""
+        lesson.findings.append(Finding(others + 1, unreached, "ends early", after["died"]))
+    elif before["died"]:
+        unreached = after["cells"][reached]["source"] if reached < others else ""
+        lesson.findings.append(Finding(reached + 1, unreached, NOT_COMPARED, before["died"]))
     old_warnings, new_warnings = (warnings_of(run["cells"]) for run in (before, after))
     lesson.new_warnings = [text for text in new_warnings if text not in old_warnings]
     lesson.gone_warnings = [text for text in old_warnings if text not in new_warnings]

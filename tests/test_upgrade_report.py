@@ -106,6 +106,40 @@ def test_a_run_that_ends_early_is_broken():
     assert lesson.slower == 0.5
 
 
+def run_of(count: int, died: str | None = None) -> dict:
+    cells = [{"source": str(n), "outputs": [], "seconds": 1.0, "varies": ""} for n in range(count)]
+    return {"cells": cells, "died": died, "packages": {}, "python": "3.11"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "cell", "kind"),
+    [
+        (run_of(3), run_of(1, "dead"), 2, "ends early"),
+        (run_of(3), run_of(3, "dead"), 4, "ends early"),
+        (run_of(0, "dead"), run_of(2), 1, upgrade_report.NOT_COMPARED),
+        (run_of(2, "dead"), run_of(2, "dead"), 3, upgrade_report.NOT_COMPARED),
+        (run_of(2, "dead"), run_of(1, "dead"), 2, "ends early"),
+    ],
+)
+def test_what_neither_run_reached_is_not_called_the_same(before, after, cell, kind):
+    lesson = upgrade_report.compare("01_one", before, after)
+    assert [(finding.cell, finding.kind, finding.detail) for finding in lesson.findings] == [(cell, kind, "dead")]
+    assert lesson.broken
+
+
+def test_a_kernel_that_dies_ends_the_record_with_its_last_words(tmp_path, monkeypatch):
+    dying = "import os, sys\nprint('out of luck', file=sys.__stderr__, flush=True)\nos._exit(1)"
+    cells = [nbformat.v4.new_code_cell(source) for source in ("1 + 1", dying, "2 + 2")]
+    path = tmp_path / "01_one.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    monkeypatch.setattr(upgrade_report, "FOLDER", tmp_path)
+    found = upgrade_report.record_in(Path(sys.executable), path)
+    assert [cell["source"] for cell in found["cells"]] == ["1 + 1"]
+    assert found["died"].startswith("Kernel died")
+    assert found["died"].endswith("out of luck")
+    assert found["packages"]["lazy-loader"]
+
+
 @pytest.mark.parametrize(("broken", "status"), [(True, 1), (False, 0)])
 def test_the_exit_status_says_whether_a_lesson_broke(compared, tmp_path, monkeypatch, capsys, broken, status):
     same = upgrade_report.compare("01_fancy", compared.before, compared.before)
@@ -131,6 +165,84 @@ def test_an_interpreter_that_cannot_run_a_notebook_is_named(tmp_path, monkeypatc
         upgrade_report.record_in(environment.python(tmp_path / "bare"), tmp_path / "01_one.ipynb")
 
 
+def wanted(*texts: str, every: bool = False) -> list[str]:
+    return list(map(str, upgrade_report.loosened([upgrade_report.parse(text) for text in texts], every=every)))
+
+
 def test_upper_bounds_are_lifted_and_exact_pins_are_not():
-    assert any(line.startswith("transformers") for line in upgrade_report._dependencies())
-    assert not any("==" in line for line in upgrade_report._dependencies())
+    assert "transformers" in wanted(every=True)
+    assert "vaderSentiment==3.3.2" in wanted(every=True)
+    assert not any("<" in line for line in wanted(every=True))
+    assert "transformers" not in wanted()
+
+
+def test_a_requirement_takes_the_place_of_the_project_s_own():
+    lines = wanted("Transformers==4.57.6", "ray==2.50", "polars", "numpy>=2.1", "NumPy<2.2")
+    assert "Transformers==4.57.6" in lines
+    assert [line for line in lines if line.startswith("ray[data]==2.50;")]  # with its extra, where it can be had
+    assert lines[-1] == "polars"
+    assert sum("ump" in line.lower() and "2.1" in line and "<2.2" in line for line in lines) == 1
+    names = [upgrade_report.Requirement(line).name.lower() for line in lines]
+    assert len(names) == len(set(names)) == len(wanted()) + 1
+
+
+@pytest.fixture
+def indexes(monkeypatch, tmp_path):
+    """uv, of which PyTorch's own index can't be reached, and that resolves to what the test says."""
+    calls = []
+
+    def uv(command, **options):
+        calls.append(command)
+        if "compile" in command:
+            (tmp_path / "requirements.txt").write_text(indexes.resolved, encoding="utf-8")
+        failed = "--torch-backend" in command
+        return subprocess.CompletedProcess(command, int(failed), "", "no such index" if failed else "")
+
+    def indexes(resolved):
+        indexes.resolved = resolved
+        return calls
+
+    monkeypatch.setattr(upgrade_report, "FOLDER", tmp_path)
+    monkeypatch.setattr(upgrade_report.subprocess, "run", uv)
+    monkeypatch.setattr(upgrade_report.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(
+        upgrade_report.environment, "uv_attempts", lambda pip: [(["--torch-backend", "cpu"], {}), ([], {})]
+    )
+    monkeypatch.setattr(upgrade_report, "version", lambda name: "9.9+cpu")
+    monkeypatch.delenv("COURSE_TORCH", raising=False)
+    return indexes
+
+
+def test_the_cuda_libraries_are_never_fetched_unasked(indexes, monkeypatch):
+    calls = indexes("torch==1.2\nnvidia-cublas-cu99==1.0\n")
+    with pytest.raises(
+        BuildError, match=r"torch==1\.2: .* with CUDA only, .* \(nvidia-cublas-cu99==1\.0, .*COURSE_TORCH"
+    ):
+        upgrade_report.make_environment([upgrade_report.parse("torch==1.2")])
+    assert not any("install" in call and "requirements.txt" in str(call) for call in calls)
+    monkeypatch.setenv("COURSE_TORCH", "default")
+    assert upgrade_report.make_environment([upgrade_report.parse("torch==1.2")])
+
+
+def test_torch_stays_as_it_is_where_its_own_index_cannot_be_reached(indexes, tmp_path):
+    indexes("torch==9.9+cpu\n")
+    upgrade_report.make_environment([])
+    assert "torch==9.9+cpu" in (tmp_path / "requirements.in").read_text(encoding="utf-8").splitlines()
+
+
+def test_a_name_alone_asks_for_the_newest(indexes):
+    calls = indexes("")
+    upgrade_report.make_environment([upgrade_report.parse("tokenizers"), upgrade_report.parse("numpy==2.1")])
+    (compiled,) = [call for call in calls if "compile" in call and "--torch-backend" not in call]
+    assert compiled[compiled.index("-P") + 1] == "tokenizers"
+    assert compiled.count("-P") == 1
+
+
+def test_requirements_that_cannot_be_met_are_told_in_the_resolver_s_words(indexes, monkeypatch):
+    monkeypatch.setattr(
+        upgrade_report.subprocess,
+        "run",
+        lambda command, **_: subprocess.CompletedProcess(command, 1, "", "no version of numpy==99"),
+    )
+    with pytest.raises(BuildError, match=r"no environment could be made with numpy==99:\nno version of numpy==99"):
+        upgrade_report.make_environment([upgrade_report.parse("numpy==99")])
