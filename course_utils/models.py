@@ -30,8 +30,9 @@ TASK_DEFAULTS = {"sentiment-analysis": "distilbert-base-uncased-finetuned-sst-2-
 RESULTS = "results.json"
 """The file in a fine-tuned stand-in's folder that has its recipe and its figures."""
 
-HUB_FILES = ["*.json", "*.txt", "*.codes", "*.safetensors"]
-"""What is downloaded of a model on the Hub: configuration, tokenizer (bertweet's has a file of codes), weights."""
+HUB_FILES = ["*.json", "*.txt", "*.codes", "*.jinja", "*.safetensors"]
+"""What is downloaded of a model on the Hub: configuration, tokenizer (bertweet's has a file of codes, and a chat's
+template may be a file of its own), weights."""
 
 
 SOURCE = ".source"

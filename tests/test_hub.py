@@ -1,6 +1,8 @@
 """COURSE_MODELS=hub over real HTTP: huggingface_hub downloads from the small Hub of hub_server.py."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from course_utils.models import MANIFEST, catalogue, find_problem, models_folder
 HUB_ID = "distilbert-base-uncased-finetuned-sst-2-english"
 PRESENT_ID = f"distilbert/{HUB_ID}"
 UNPINNED = "finiteautomata/bertweet-base-sentiment-analysis"
+DECODER = "HuggingFaceTB/SmolLM2-135M-Instruct"
 REVISION = catalogue()[HUB_ID].revision
 CUT = 25_000_000
 """Where a download breaks off: within the weights, and after what huggingface_hub writes at a time (10 MiB)."""
@@ -35,12 +38,34 @@ for choice in ("hub", "embedded"):
     print(bare(texts))
     print(bare.model.name_or_path)
 """
+WRITE_BOTH_WAYS = """
+import os, sys
+import torch
+from course_utils import generation
+from course_utils.models import checkpoint
+from transformers import AutoModelForCausalLM, AutoTokenizer
+for choice in ("hub", "embedded"):
+    os.environ["COURSE_MODELS"] = choice
+    folder = checkpoint(sys.argv[1])
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    messages = [{"role": "user", "content": "What is the capital of France?"}]
+    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    ids = tokenizer(text, return_tensors="pt")["input_ids"]
+    written = generation.generate(model, ids, 10)
+    print(type(model).__name__, model.dtype, repr(tokenizer.decode(written[0])))
+    print(folder)
+"""
 
 
 @pytest.fixture(scope="module")
 def embedded() -> Path:
     """The prepared model, which the server serves under its real id."""
-    model = catalogue()[HUB_ID]
+    return prepared(HUB_ID)
+
+
+def prepared(hub_id: str) -> Path:
+    model = catalogue()[hub_id]
     folder = models_folder() / model.folder
     problem = find_problem(folder, model.files)
     if problem:
@@ -121,6 +146,31 @@ def test_the_same_notebook_gets_the_same_labels_from_the_hub_and_embedded(
     assert from_hub.count("'label'") == 2
     assert from_hub == bare == from_folder == bare_folder
     assert (hub_name, folder) == (HUB_ID, str(embedded))
+
+
+def test_the_model_that_writes_comes_from_the_hub_too(run: Callable[..., str], tmp_path: Path) -> None:
+    """With what else lies in its repository there: exports and logs of training, which nobody needs."""
+    served = tmp_path / "served"
+    shutil.copytree(prepared(DECODER), served, copy_function=os.link)
+    for name in ("onnx/model.onnx", "runs/events.out", "training_args.bin", ".gitattributes"):
+        (served / name).parent.mkdir(exist_ok=True)
+        (served / name).write_bytes(b"not needed")
+    settings = json.loads((served / "tokenizer_config.json").read_text(encoding="utf-8"))
+    (served / "chat_template.jinja").write_text(
+        settings.pop("chat_template"), encoding="utf-8"
+    )  # as newer models have it
+    (served / "tokenizer_config.json").unlink()  # a link, and the file itself stays as it is
+    (served / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    revision = catalogue()[DECODER].revision
+    with HubServer({DECODER: served}, commits={DECODER: revision}) as hub:
+        from_hub, downloaded, embedded, folder = run(hub, WRITE_BOTH_WAYS, DECODER).splitlines()
+        for name in ("onnx/model.onnx", "events.out", "training_args.bin", ".gitattributes"):
+            assert hub.downloads(name) == []
+        assert all(f"/{revision}" in path for _, path, _ in hub.requests if DECODER in path)
+    assert from_hub == embedded
+    assert "is Paris" in from_hub
+    assert Path(downloaded).name == revision
+    assert folder == str(prepared(DECODER))
 
 
 def test_a_renamed_model_is_found_under_its_former_name(run: Callable[..., str], embedded: Path) -> None:
