@@ -1,14 +1,16 @@
-"""A service beside a notebook, in a process of its own, which ends with the notebook whatever ends that.
+"""Programs beside a notebook, in processes of their own, which end with the notebook whatever ends that.
 
 `python -m course_utils serve` runs until it is told to stop. A notebook that is closed, or whose kernel is killed,
 tells it nothing. So the process that is started here also watches its standard input: that is a pipe whose other end
-only the notebook holds, and it ends when the notebook does.
+only the notebook holds, and it ends when the notebook does. `start_service` has the service watch it, and
+`run_and_clean_up` a keeper beside a program that starts further ones, as a cluster does.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import os
 import re
 import signal
@@ -18,6 +20,9 @@ import tempfile
 import threading
 import time
 import urllib.request
+from collections.abc import Callable
+
+import psutil
 
 
 class BackgroundService:
@@ -29,7 +34,7 @@ class BackgroundService:
         self.url = ""
         self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115, `stop` closes it
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__, *self.options],
+            [sys.executable, "-m", __name__, "serve", *self.options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -113,15 +118,95 @@ def start_service(*options: str, seconds: float = 300) -> BackgroundService:
     return service
 
 
-def _interrupt_at_end_of_input() -> None:
-    # Not by sys.stdin, whose lock a thread would still hold while the interpreter ends.
-    while os.read(0, 1024):
-        pass
-    signal.raise_signal(signal.SIGINT)
+def run_and_clean_up(command: list[str], *, timeout: float, **options: object) -> subprocess.CompletedProcess:
+    """Run a program, wait for its end, and then end all that it started and left behind.
+
+    So it is whether the program finishes, fails or takes too long, and when the call is interrupted or this process
+    killed. The program has no standard input. Its descendants are known by their session, which they keep when their
+    parent is gone; on Windows, which has no sessions, only those are ended whose parents are still there.
+
+    Args:
+        command: the program and its arguments.
+        timeout: seconds that it may take.
+        options: further ones of `subprocess.Popen`, such as `cwd`, `env` and `stdout`.
+
+    Returns:
+        What `subprocess.run` does; its status is 127 where there is no such program.
+
+    Raises:
+        subprocess.TimeoutExpired: the program took longer, and was ended.
+    """
+    watched, held = os.pipe()
+    try:
+        keeper = subprocess.Popen(
+            [sys.executable, "-m", __name__, "keep", *command], stdin=watched, start_new_session=True, **options
+        )
+    except BaseException:
+        os.close(held)
+        raise
+    finally:
+        os.close(watched)
+    with keeper:
+        try:
+            stdout, stderr = keeper.communicate(timeout=timeout)
+        finally:
+            os.close(held)  # the keeper ends what is left, then itself, and `with` waits for it
+    return subprocess.CompletedProcess(command, keeper.returncode, stdout, stderr)
+
+
+def _at_end_of_input(act: Callable[[], object]) -> None:
+    def watch() -> None:
+        # Not by sys.stdin, whose lock a thread would still hold while the interpreter ends.
+        while os.read(0, 1024):
+            pass
+        act()
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _keep(command: list[str]) -> int:
+    """Run a program, end what it leaves behind, and return its status, as a shell does if a signal ended it."""
+    try:
+        program = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    except OSError as error:
+        print(f"{command[0]} could not be started: {error}", file=sys.stderr)
+        return 127
+    _at_end_of_input(_end_descendants)
+    status = program.wait()
+    _end_descendants()
+    return status if status >= 0 else 128 - status
+
+
+def _end_descendants(seconds: float = 10) -> None:
+    """Kill them, and those that they start meanwhile, until none is left."""
+    deadline = time.monotonic() + seconds
+    while (left := _descendants()) and time.monotonic() < deadline:
+        for process in left:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        time.sleep(0.05)
+
+
+def _descendants() -> list[psutil.Process]:
+    """The living processes that this one's children are or have started."""
+    found = {process.pid: process for process in psutil.Process().children(recursive=True)}
+    for pid in psutil.pids() if hasattr(os, "getsid") else ():
+        with contextlib.suppress(OSError, psutil.Error):
+            if os.getsid(pid) == os.getsid(0) and pid != os.getpid():
+                found[pid] = psutil.Process(pid)
+    living = []
+    for process in found.values():
+        with contextlib.suppress(psutil.Error):
+            if process.status() != psutil.STATUS_ZOMBIE:
+                living.append(process)
+    return living
 
 
 if __name__ == "__main__":
+    purpose, *arguments = sys.argv[1:]
+    if purpose == "keep":
+        sys.exit(_keep(arguments))
     from course_utils.__main__ import main
 
-    threading.Thread(target=_interrupt_at_end_of_input, daemon=True).start()
-    sys.exit(main(["serve", *sys.argv[1:]]))
+    _at_end_of_input(functools.partial(signal.raise_signal, signal.SIGINT))
+    sys.exit(main(["serve", *arguments]))

@@ -1,6 +1,8 @@
-"""A service beside a notebook: it answers, it stops, and it ends with whoever started it."""
+"""Programs beside a notebook: a service answers and stops; nothing outlives the notebook, or what was run."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -9,13 +11,29 @@ import urllib.request
 import psutil
 import pytest
 
-from course_utils.background import start_service
+from course_utils.background import run_and_clean_up, start_service
 
 PARENT = """
 from course_utils.background import start_service
 service = start_service()
 print(service._process.pid, flush=True)
 input()
+"""
+
+FAMILY = """
+import os, signal, subprocess, sys, time
+# A child and, in a process group of its own as Ray's workers are, a grandchild. Both go on for ever.
+child = "import os, sys, subprocess, time; os.setpgid(0, 0); subprocess.Popen([sys.executable, '-c', sys.argv[1]]); "
+sleep = "import os, time; open(str(os.getpid()), 'w'); time.sleep(600)"
+subprocess.Popen([sys.executable, "-c", child + sleep, sleep])
+while len(os.listdir(".")) < 2:
+    time.sleep(0.02)
+print("started", flush=True)
+"""
+CALLER = """
+import sys
+from course_utils.background import run_and_clean_up
+run_and_clean_up([sys.executable, "-c", sys.argv[1] + "time.sleep(600)"], timeout=600, cwd=sys.argv[2])
 """
 
 
@@ -40,15 +58,70 @@ def test_it_ends_with_a_parent_that_is_killed():
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
     )
-    child = psutil.Process(int(parent.stdout.readline()))
+    child = int(parent.stdout.readline())
+    assert is_alive(child)
     parent.kill()
     parent.communicate()
+    wait_for(lambda: not is_alive(child))
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def wait_for(condition) -> None:
     deadline = time.monotonic() + 60
-    while psutil.pid_exists(child.pid) and child.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
+    while not condition() and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not psutil.pid_exists(child.pid) or child.status() == psutil.STATUS_ZOMBIE
+    assert condition()
 
 
 def test_what_it_said_when_it_can_not_start():
     with pytest.raises(RuntimeError, match="max_texts has to be more than 0"):
         start_service("--max-texts", "0")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no sessions")
+@pytest.mark.parametrize(
+    ("ending", "status"),
+    [
+        ("", 0),
+        ("sys.exit(3)", 3),
+        ("raise SystemError", 1),
+        ("os.kill(os.getpid(), signal.SIGKILL)", 128 + 9),
+        ("time.sleep(600)", None),
+    ],
+)
+def test_nothing_stays_behind_however_a_program_ends(tmp_path, ending, status):
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
+    command = [sys.executable, "-c", FAMILY + ending]
+    if status is None:
+        with pytest.raises(subprocess.TimeoutExpired):
+            run_and_clean_up(command, timeout=10, cwd=tmp_path, **pipes)
+    else:
+        done = run_and_clean_up(command, timeout=300, cwd=tmp_path, **pipes)
+        assert (done.returncode, done.stdout) == (status, "started\n")
+    pids = [int(path.name) for path in tmp_path.iterdir()]
+    assert len(pids) == 2
+    assert not any(map(is_alive, pids))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no sessions")
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_nothing_stays_behind_when_the_caller_ends(tmp_path, end):
+    caller = subprocess.Popen([sys.executable, "-c", CALLER, FAMILY, tmp_path], stderr=subprocess.PIPE)
+    wait_for(lambda: len(list(tmp_path.iterdir())) == 2)
+    pids = [int(path.name) for path in tmp_path.iterdir()]
+    assert all(map(is_alive, pids))
+    caller.send_signal(end)
+    caller.communicate()
+    wait_for(lambda: not any(map(is_alive, pids)))
+
+
+def test_a_program_that_is_not_there_is_named(tmp_path):
+    done = run_and_clean_up([str(tmp_path / "none")], timeout=60, stderr=subprocess.PIPE, encoding="utf-8")
+    assert done.returncode == 127
+    assert f"{tmp_path / 'none'} could not be started" in done.stderr
