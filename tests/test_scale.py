@@ -1,5 +1,6 @@
 """Ray Data on a cluster of this machine with two workers: nothing is lost or doubled, even when one is killed."""
 
+import contextlib
 import os
 import secrets
 import signal
@@ -8,6 +9,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 ray = pytest.importorskip("ray", reason="Ray has no build for this system")
@@ -28,6 +30,7 @@ def cluster(tmp_path_factory):
         RAY_DEDUP_LOGS="0",
         RAY_ENABLE_UV_RUN_RUNTIME_ENV="0",
     )
+    others = set(psutil.Process().children(recursive=True))
     for attempt in range(3):
         try:
             ray.init(
@@ -40,14 +43,25 @@ def cluster(tmp_path_factory):
             )
             break
         except Exception as error:  # fixed limits of Ray's own: 15 and 30 seconds
-            ray.shutdown()
+            end_cluster(others)
             if "timed out during startup" not in str(error):
                 raise
             if attempt == 2:
                 pytest.skip("this machine was too busy for Ray, which dies when its helpers don't start in 15 seconds")
     ray.data.DataContext.get_current().enable_progress_bars = False
     yield
+    end_cluster(others)
+
+
+def end_cluster(others: set[psutil.Process]) -> None:
+    """Shut Ray down, and kill what it leaves: of a cluster that did not get ready it knows nothing any more."""
+    started = set(psutil.Process().children(recursive=True)) - others
     ray.shutdown()
+    psutil.wait_procs(started, timeout=5)
+    for process in started:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(started, timeout=10)
 
 
 class Marked(scale.ClassifyBatch):
