@@ -17,7 +17,39 @@ from transformers.generation.logits_process import (
 
 from course_utils import checkpoint, generation
 
-PROMPTS = ["I think that", "def add(a, b):", "\n", "漢字 and 😀", "1, 2, 3,"]
+PROMPTS = [
+    "I think that",
+    "def add(a, b):",
+    "\n",
+    "漢字 and 😀",
+    "1, 2, 3,",
+    "x",
+    "   leading blanks",
+    "Once upon a time there was a",
+    "ALL IN CAPITALS, EVERY SINGLE",
+    "Der Zug nach Hamburg",
+    "La capitale de la France est",
+    "Q: What is 2 + 2?\nA:",
+    "<|im_start|>user\nName a colour.<|im_end|>\n<|im_start|>assistant\n",
+    '{"name": "Ada", "born":',
+    "SELECT name FROM people WHERE",
+    "The the the the the the the",
+    "https://example.org/",
+    "Review: It broke after a week.\nSentiment:",
+    "A tab\tand a\r\nline break, then",
+    "She said: “Fine, is it not?” and",
+    "good " * 60,
+    "Zażółć gęślą jaźń",
+    "<|im_end|>",
+    "According to a report that was published on Tuesday, the committee",
+    "3.14159265",
+]
+SETTINGS = [
+    {"temperature": 1.3, "top_k": 0, "top_p": 1.0},
+    {"temperature": 0.7, "top_k": 0, "top_p": 0.8},
+    {"temperature": 0.9, "top_k": 40, "top_p": 0.9},
+    {"temperature": 1.0, "top_k": 5, "top_p": 1.0},
+]
 
 
 @pytest.fixture(scope="module")
@@ -235,13 +267,26 @@ def test_the_taught_loop_cache_and_model_are_the_library_s(taught, smollm2, prom
     assert torch.equal(generation.generate(model, ids, 6), written)
 
 
-def test_the_taught_draw_is_the_library_s(taught, smollm2):
+@pytest.mark.parametrize(("number", "prompt"), enumerate(PROMPTS))
+def test_the_taught_draw_is_the_library_s(taught, smollm2, number, prompt):
     model, tokenizer = smollm2
-    ids = tokenizer("My neighbour", return_tensors="pt")["input_ids"]
-    torch.manual_seed(5)
-    mine = taught["write"](ids, 5, taught["draw_like_library"](lambda x: taught["with_temperature"](x, 1.3)))
-    torch.manual_seed(5)
-    assert torch.equal(mine, by_library(model, ids, 5, do_sample=True, temperature=1.3, top_k=0, top_p=1.0))
+    ids = tokenizer(prompt, return_tensors="pt")["input_ids"]
+    options = SETTINGS[number % len(SETTINGS)]
+
+    def shape(logits):
+        logits = taught["with_temperature"](logits, options["temperature"])
+        if options["top_k"]:
+            logits = taught["keep_top_k"](logits, options["top_k"])
+        return taught["keep_top_p"](logits, options["top_p"]) if options["top_p"] < 1 else logits
+
+    torch.manual_seed(number)
+    mine = taught["write"](ids, 8, taught["draw_like_library"](shape))
+    torch.manual_seed(number)
+    theirs = by_library(model, ids, 8, do_sample=True, **options)
+    assert torch.equal(mine, theirs)
+    torch.manual_seed(number)
+    shaping = {name: value for name, value in options.items() if value not in (0, 1.0)}
+    assert torch.equal(generation.generate(model, ids, 8, sample=True, **shaping), theirs)
 
 
 def test_the_taught_cache_takes_a_text_in_pieces(taught, smollm2):
