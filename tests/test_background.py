@@ -31,8 +31,9 @@ while len(os.listdir(".")) < 2:
 print("started", flush=True)
 """
 CALLER = """
-import sys
+import signal, sys
 from course_utils.background import run_and_clean_up
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
 run_and_clean_up([sys.executable, "-c", sys.argv[1] + "time.sleep(600)"], timeout=600, cwd=sys.argv[2])
 """
 
@@ -117,7 +118,7 @@ def test_nothing_stays_behind_when_the_caller_ends(tmp_path, end):
     pids = [int(path.name) for path in tmp_path.iterdir()]
     assert all(map(is_alive, pids))
     caller.send_signal(end)
-    caller.communicate()
+    caller.communicate(timeout=60)
     wait_for(lambda: not any(map(is_alive, pids)))
 
 
