@@ -6,6 +6,7 @@ their styles and icons only those stay that a page of the site can use. Nothing 
 """
 
 import base64
+import json
 import logging
 import posixpath
 import re
@@ -23,6 +24,13 @@ LIBRARIES = "site_libs"
 
 INLINE = re.compile(r"data:image/(png|jpeg);base64,(.+)", re.DOTALL)
 FONT = re.compile(r"""@font-face\s*{[^}]*?url\(["']?([^"')]+\.woff2)["']?\)""")
+PRELOAD = """\
+if (location.protocol !== "file:")
+  for (const href of %s) {
+    const font = { rel: "preload", as: "font", type: "font/woff2", crossOrigin: "", href };
+    document.head.append(Object.assign(document.createElement("link"), font));
+  }
+"""
 PNG = b"\x89PNG\r\n\x1a\n"
 NAMED = re.compile(r'\b(?:class|id)="([^"]*)"')
 INLINE_SCRIPT = re.compile(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
@@ -75,15 +83,20 @@ def load_late(page: BeautifulSoup, folder: Path) -> None:
 
 
 def load_fonts_early(page: BeautifulSoup, folder: Path) -> None:
-    """Ask for the fonts of the site's own style sheets with the page, so that its text doesn't move when they come."""
+    """Ask for the fonts of the site's own style sheets with the page, so that its text doesn't move when they come.
+
+    A script asks, for a browser may preload no font from a file, and would report one that a page names itself.
+    """
+    addresses = []
     for link in page.select("link[rel=stylesheet]"):
         sheet = folder / link["href"]
-        if LIBRARIES in sheet.parts or not sheet.is_file():
-            continue
-        for font in FONT.findall(sheet.read_text(encoding="utf-8")):
-            address = posixpath.join(posixpath.dirname(link["href"]), font)
-            attributes = {"rel": "preload", "href": address, "as": "font", "type": "font/woff2", "crossorigin": ""}
-            link.insert_before(page.new_tag("link", attrs=attributes))
+        if LIBRARIES not in sheet.parts and sheet.is_file():
+            fonts = FONT.findall(sheet.read_text(encoding="utf-8"))
+            addresses += [posixpath.join(posixpath.dirname(link["href"]), font) for font in fonts]
+    if addresses:
+        script = page.new_tag("script")
+        script.string = PRELOAD % json.dumps(addresses)
+        page.select_one("link[rel=stylesheet]").insert_before(script)
 
 
 def join_tokens(page: BeautifulSoup) -> None:

@@ -163,6 +163,19 @@ def test_styles_that_were_taken_out_are_not_missed(
     assert {place: share for place, share in changed.items() if share > 0.0005} == {}
 
 
+def test_the_site_opens_from_a_file(site: Path, page: "playwright.Page") -> None:
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto((site / LESSON).as_uri())
+    figure = page.locator("main figure img").first
+    figure.scroll_into_view_if_needed()
+    playwright.expect(figure).to_have_js_property("complete", True)
+    assert figure.evaluate("figure => figure.naturalWidth") > 0
+    assert page.evaluate("document.fonts.ready.then(fonts => fonts.check('16px \"Bricolage Grotesque\"'))")
+    assert said == []
+
+
 def test_the_first_scheme_is_the_browsers(base: str, browser: "playwright.Browser") -> None:
     grounds = []
     for scheme in ("light", "dark"):
