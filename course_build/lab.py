@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from course_build import models
-from course_build.paths import NOTEBOOKS
+from course_build.paths import NOTEBOOKS, ROOT
 
 DEFAULTS = Path(__file__).parent / "jupyter"
 """A folder for JUPYTER_CONFIG_PATH. Its settings keep JupyterLab from asking the learner at the first start whether it
@@ -21,9 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Start JupyterLab in `notebooks/`."""
+    """Start JupyterLab in `notebooks/`, and with the checkout in reach: the lessons link to the glossary above them."""
     models.prepare()
     folders = [*filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")]), str(DEFAULTS)]
     environ = {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(folders)}
-    command = [sys.executable, "-m", "jupyterlab", *arguments.options]
-    return subprocess.run(command, cwd=NOTEBOOKS, env=environ).returncode
+    command = [sys.executable, "-m", "jupyterlab", f"--LabApp.default_url=/lab/tree/{NOTEBOOKS.name}"]
+    return subprocess.run([*command, *arguments.options], cwd=ROOT, env=environ).returncode

@@ -18,7 +18,7 @@ import pytest
 from proofs import lesson_03
 
 from course_build import offline
-from course_build.paths import NOTEBOOKS
+from course_build.paths import NOTEBOOKS, ROOT
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -34,8 +34,9 @@ ALL_IN_VIEW = {"@jupyterlab/notebook-extension:tracker": {"windowingMode": "none
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A learner's folder: the lessons as they come, lesson 3 without outputs, so that all that shows was computed."""
-    copy = tmp_path_factory.mktemp("learner") / "notebooks"
+    copy = tmp_path_factory.mktemp("learner") / NOTEBOOKS.name
     shutil.copytree(NOTEBOOKS, copy, ignore=shutil.ignore_patterns(".*"))
+    shutil.copy(ROOT / "glossary.qmd", copy.parent)
     lesson = nbformat.read(copy / LESSON, as_version=4)
     for cell in lesson.cells:
         if cell.cell_type == "code":
@@ -65,7 +66,7 @@ def server(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[d
     (home / "more" / "labconfig").mkdir(parents=True)
     (home / "more" / "labconfig" / "default_setting_overrides.json").write_text(json.dumps(ALL_IN_VIEW), "utf-8")
     environ = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
-    options = ["--no-browser", "--port=0", "--allow-root", f"--ServerApp.root_dir={folder}"]
+    options = ["--no-browser", "--port=0", "--allow-root", f"--ServerApp.root_dir={folder.parent}"]
     log = home / "log"
     with log.open("w", encoding="utf-8") as said:
         process = subprocess.Popen(
@@ -147,7 +148,7 @@ def lesson(server: dict, folder: Path) -> Iterator[Opened]:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         opened = Opened(page, nbformat.read(folder / LESSON, as_version=4))
         page.on("request", lambda request: opened.asked.append(request.url))
-        page.goto(f"{server['url']}lab/tree/{LESSON}?token={server['token']}", timeout=PATIENCE)
+        page.goto(f"{server['url']}lab/tree/{NOTEBOOKS.name}/{LESSON}?token={server['token']}", timeout=PATIENCE)
         playwright.expect(opened.cells).to_have_count(len(opened.source.cells), timeout=PATIENCE)
         playwright.expect(page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")).to_be_attached(
             timeout=PATIENCE
@@ -239,6 +240,14 @@ def test_maths_tables_and_folded_answers_are_rendered(lesson: Opened) -> None:
     solution.locator("summary").click()
     playwright.expect(code).to_be_visible()
     assert code.inner_text().startswith("def verdict")
+
+
+def test_a_term_leads_to_the_glossary(lesson: Opened) -> None:
+    lesson.page.locator(".jp-Notebook a[href*='glossary.qmd']").first.click()
+    tab = lesson.page.locator(".lm-TabBar-tab", has_text="glossary.qmd")
+    playwright.expect(lesson.page.locator(".jp-FileEditor .cm-content")).to_contain_text("## ", timeout=PATIENCE)
+    tab.locator(".lm-TabBar-tabCloseIcon").click()
+    playwright.expect(tab).to_have_count(0, timeout=PATIENCE)
 
 
 def test_an_exercise_answers_a_wrong_and_then_a_right_answer(lesson: Opened) -> None:
