@@ -332,11 +332,10 @@ def warnings_of(cells: list[dict]) -> list[str]:
 def write_page(lessons: list[Lesson], requirements: list[str]) -> Path:
     """Write the report as one HTML file that needs no other, and return where it lies."""
     before, after = (getattr(lessons[0], side) for side in ("before", "after"))
-    names = sorted(before["packages"].keys() | after["packages"].keys())
     moved = [
-        (name, before["packages"].get(name, "—"), after["packages"].get(name, "—"))
-        for name in names
-        if before["packages"].get(name) != after["packages"].get(name)
+        (name, before["packages"].get(name, "—"), new)
+        for name, new in sorted(after["packages"].items())
+        if before["packages"].get(name) != new
     ]
     templates = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
     page = FOLDER / "report.html"
@@ -344,6 +343,7 @@ def write_page(lessons: list[Lesson], requirements: list[str]) -> Path:
         lessons=lessons,
         requirements=requirements,
         moved=moved,
+        gone=sorted(before["packages"].keys() - after["packages"].keys()),
         expected=EXPECTED,
         broken=[lesson for lesson in lessons if lesson.broken],
         pythons=(before["python"], after["python"]),

@@ -87,12 +87,15 @@ def test_a_new_warning_is_told_once(compared):
 def test_the_page_tells_all_of_it_and_escapes_what_cells_print(compared, tmp_path, monkeypatch):
     monkeypatch.setattr(upgrade_report, "FOLDER", tmp_path)
     compared.findings[1].source = "print('<script>')"
+    monkeypatch.setitem(compared.before["packages"], "linter", "3.0")
     page = upgrade_report.write_page([compared], ["fancy==2.0"]).read_text(encoding="utf-8")
     assert "1 of 1 lesson broke</span> with\nfancy==2.0, compared" in page
     assert (
         """<span class="bad">-&#39;Hello you&#39;</span>\n<span class="good">+&#39;Hi you&#39;</span>\n</pre>""" in page
     )
     assert "<tr><td>fancy</td><td>1.0</td><td>2.0</td></tr>" in page
+    assert "<td>linter</td>" not in page
+    assert ": linter.</p>" in page
     assert "&lt;script&gt;" in page
     assert "<script" not in page
     assert "http" not in page
