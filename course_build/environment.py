@@ -133,6 +133,11 @@ def _make(venv: Path) -> None:
     (venv / "course.json").write_text(json.dumps(stamp), encoding="utf-8")
 
 
+def avoids_cuda() -> bool:
+    """Whether torch is wanted without CUDA, on a system where a package index may have it with."""
+    return platform.system() == "Linux" and os.environ.get("COURSE_TORCH", "cpu") == "cpu"
+
+
 def uv_attempts(pip: list) -> Iterator[tuple[list[str], dict[str, str]]]:
     """The ways to try, best first: uv's options and its environment.
 
@@ -140,7 +145,7 @@ def uv_attempts(pip: list) -> Iterator[tuple[list[str], dict[str, str]]]:
     network lets one reach it; one quick try tells. COURSE_TORCH=default skips that try and takes what the index gives.
     """
     environ = {**_uv_settings(pip), **os.environ}
-    if platform.system() == "Linux" and os.environ.get("COURSE_TORCH", "cpu") == "cpu":
+    if avoids_cuda():
         yield ["--torch-backend", "cpu"], {**environ, "UV_HTTP_RETRIES": "0"}
     yield [], environ
 

@@ -10,7 +10,6 @@ import json
 import logging
 import posixpath
 import re
-import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import tinycss2
 from bs4 import BeautifulSoup, Tag
 from fontTools import subset
 from fontTools.ttLib import TTFont
+from PIL import Image
 
 LIBRARIES = "site_libs"
 """The folder of the rendered site that holds what the renderer brought along."""
@@ -31,7 +31,6 @@ if (location.protocol !== "file:")
     document.head.append(Object.assign(document.createElement("link"), font));
   }
 """
-PNG = b"\x89PNG\r\n\x1a\n"
 NAMED = re.compile(r'\b(?:class|id)="([^"]*)"')
 INLINE_SCRIPT = re.compile(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
 WORD = re.compile(r"[\w-]+")
@@ -78,7 +77,7 @@ def load_late(page: BeautifulSoup, folder: Path) -> None:
     for picture in heading.find_all_next("img") if heading else ():
         picture["loading"], picture["decoding"] = "lazy", "async"
     for picture in page.select("main img:not([width], [height])"):
-        if size := png_size(folder / picture["src"]):
+        if size := picture_size(folder / picture["src"]):
             picture["width"], picture["height"] = map(str, size)
 
 
@@ -107,13 +106,13 @@ def join_tokens(page: BeautifulSoup) -> None:
         token.smooth()
 
 
-def png_size(path: Path) -> tuple[int, int] | None:
-    """Return the width and height of a PNG file in pixels; None of what isn't one. (W3C, PNG, section 5.)"""
-    if not path.is_file():
+def picture_size(path: Path) -> tuple[int, int] | None:
+    """Return the width and height of a picture in pixels; None of what isn't a file, or is a drawing without them."""
+    try:
+        with Image.open(path) as picture:
+            return picture.size
+    except OSError:
         return None
-    with path.open("rb") as file:
-        start = file.read(24)
-    return struct.unpack(">II", start[16:]) if start.startswith(PNG) else None
 
 
 # ----------------------------------------------------------------------------------------------- the libraries' styles

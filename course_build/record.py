@@ -7,7 +7,6 @@ nothing that a lesson doesn't need anyway, so that it runs in an environment of 
 import importlib.metadata
 import json
 import os
-import re
 import sys
 import tempfile
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError
+from packaging.utils import canonicalize_name
 
 from course_build.execute import ANSI, CELL_SECONDS, read, tidy
 
@@ -72,7 +72,7 @@ def record(path: Path) -> dict:
 def packages() -> dict[str, str]:
     """The version of every installed package, by its name as PEP 503 normalises it."""
     found = {each.metadata["Name"]: each.version for each in importlib.metadata.distributions()}
-    return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in found.items() if name}
+    return {canonicalize_name(name): version for name, version in found.items() if name}
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ import argparse
 import difflib
 import json
 import os
-import platform
 import re
 import statistics
 import subprocess
@@ -111,7 +110,7 @@ def make_environment(requirements: list[Requirement]) -> Path:
     print(f"upgrade-report: making an environment with {asked}", flush=True)
     said = ""
     for options, environ in environment.uv_attempts([sys.executable, "-m", "pip"]):
-        stays = _avoids_cuda() and not torch_is_named and "--torch-backend" not in options
+        stays = environment.avoids_cuda() and not torch_is_named and "--torch-backend" not in options
         kept = [Requirement(f"torch=={version('torch')}")] if stays else []  # with its "+cpu", which says which build
         lines = [str(requirement) for requirement in loosened([*requirements, *kept], every=not requirements)]
         wanted.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -169,17 +168,12 @@ def loosened(requirements: list[Requirement], *, every: bool) -> list[Requiremen
     return [*result, *asked.values()]
 
 
-def _avoids_cuda() -> bool:
-    """Whether torch is wanted without CUDA, on a system where a package index may have it with."""
-    return platform.system() == "Linux" and os.environ.get("COURSE_TORCH", "cpu") == "cpu"
-
-
 def _refuse_cuda(resolved: str, asked: str) -> None:
     """Raise a `BuildError` if torch's CUDA libraries would be fetched, gigabytes that nobody asked for."""
     packages = [line for line in resolved.splitlines() if CUDA.match(line)]
     had = record.packages()
     fetched = [line for line in packages if canonicalize_name(Requirement(line).name) not in had]
-    if fetched and _avoids_cuda():
+    if fetched and environment.avoids_cuda():
         raise BuildError(
             f"no environment could be made with {asked}: PyTorch's own index can't be reached, or has no such torch, "
             f"and the package index has it with CUDA only, which is several gigabytes ({', '.join(fetched[:3])}, ...). "

@@ -95,11 +95,11 @@ class TorchBackend:
             return
         try:
             self._working = read_first_position(self.model)
-            with _threads(threads, initializer=torch.set_num_threads, initargs=(1,)) as threaded:
+            # OpenMP counts for each thread, but MKL has one number for all of them.
+            with _one_thread(), _threads(threads, initializer=torch.set_num_threads, initargs=(1,)) as threaded:
                 yield threaded
         finally:
             self._working = self.model
-            torch.set_num_threads(threads)  # OpenMP counts for each thread, but MKL has one number for all of them
 
 
 class OnnxBackend:

@@ -210,7 +210,7 @@ def indexes(monkeypatch, tmp_path):
 
     monkeypatch.setattr(upgrade_report, "FOLDER", tmp_path)
     monkeypatch.setattr(upgrade_report.subprocess, "run", uv)
-    monkeypatch.setattr(upgrade_report.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(environment.platform, "system", lambda: "Linux")
     monkeypatch.setattr(
         upgrade_report.environment, "uv_attempts", lambda pip: [(["--torch-backend", "cpu"], {}), ([], {})]
     )
