@@ -1,11 +1,17 @@
 """What several test modules share: the lessons as they lie in the checkout, and the prepared models."""
 
 import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
 
+import browsers
 import nbformat
 import pytest
 
+from course_build import preview, render
 from course_build.paths import NOTEBOOKS
+from course_build.stage import stage
 from course_utils import checkpoint
 
 os.environ.update(
@@ -16,6 +22,9 @@ os.environ.update(
 pytest.register_assert_rewrite("proofs")
 
 LESSONS = sorted(NOTEBOOKS.glob("*.ipynb"))
+
+RENDERERS = ["preview", *(["quarto"] if render.find_quarto(install=False) else [])]
+"""What makes the site that a test is given: the preview, and Quarto as well where there is one."""
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +42,28 @@ def reviews_checkpoint() -> str:
 def tweets_checkpoint() -> str:
     """The folder of the embedded model that answers for the Hub's bertweet."""
     return checkpoint("finiteautomata/bertweet-base-sentiment-analysis")
+
+
+@pytest.fixture(scope="session", params=RENDERERS)
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, rendered from the checkout as it is."""
+    folder = tmp_path_factory.mktemp("site")
+    quarto = render.find_quarto(install=False) if request.param == "quarto" else None
+    render.render_with(quarto, stage(folder / "staged"), folder / "_site")
+    return folder / "_site"
+
+
+@pytest.fixture(scope="session")
+def base(site: Path) -> Iterator[str]:
+    """The address that the site is served at."""
+    with preview.server(site, 0) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["playwright.sync_api.Browser"]:  # noqa: F821 - playwright may be missing
+    """A browser for the module alone: playwright allows one at a time in a process."""
+    with browsers.launch() as running:
+        yield running

@@ -15,7 +15,6 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-import browsers
 import numpy as np
 import onnxruntime
 import pytest
@@ -100,12 +99,6 @@ def base(site: Path) -> Iterator[str]:
     with serve(site) as server:
         yield f"{address(server)}/course"
         server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["playwright.Browser"]:
-    with browsers.launch() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

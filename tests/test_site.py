@@ -11,7 +11,6 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
-import browsers
 import numpy as np
 import pytest
 import yaml
@@ -33,30 +32,6 @@ WCAG = {
     "resultTypes": ["violations"],
 }
 LESSON = "notebooks/03_huggingface_nlp.html"
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, rendered by the preview from the checkout as it is."""
-    folder = tmp_path_factory.mktemp("site")
-    output = folder / "_site"
-    preview.render(stage(folder / "staged"), output)
-    return output
-
-
-@pytest.fixture(scope="module")
-def base(site: Path) -> Iterator[str]:
-    """The address that the site is served at."""
-    with preview.server(site, 0) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_port}"
-        running.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["playwright.Browser"]:
-    with browsers.launch() as running:
-        yield running
 
 
 @pytest.fixture
@@ -403,7 +378,7 @@ def test_nothing_of_the_source_shows_raw(site: Path) -> None:
         for shown_on_purpose in main.select("pre, code, .quiz"):
             shown_on_purpose.decompose()
         prose = main.get_text()
-        for raw in (":::", "{.callout", "#| ", "$$", "\\frac", "\x1b["):
+        for raw in (":::", "{.callout", "#| ", "$", "\\frac", "\x1b["):
             assert raw not in prose, f"{name} shows {raw}"
 
 
