@@ -43,6 +43,8 @@ FORBIDDEN = {
     r"^`{3,}\s*\{(?:python|r|julia)\b": "an executable block: write a code cell",
     r"\{\{<": "a shortcode: JupyterLab shows it raw",
     r"!\[\]\([^)]*\)(?!\{[^}]*fig-alt)": "a picture without an alternative",
+    r"(?:\A|\n\n)!\[[^\]]+\]\([^)]*\)\s*?(?:\n\n|\Z)": "a picture alone in a paragraph: Quarto makes a caption of its"
+    " alternative and leaves it without one; write &nbsp; after it",
     r"!\[[^\]]*\]\((?:https?:)?//": "a picture from another host",
     r"<(?:img|source)\b(?![^>]*\balt=)[^>]*>": "a picture without an alternative",
     r"<\w+\b[^>]*\bsrc=[\"']?(?:https?:)?//": "something from another host",
@@ -52,15 +54,19 @@ FORBIDDEN = {
 }
 
 
-def without_code(text: str) -> str:
-    """Return Markdown with the contents of code blocks and spans taken out, and its lines kept."""
-    text = re.sub(
+def without_blocks(text: str) -> str:
+    """Return Markdown with the contents of code blocks taken out, and its lines kept."""
+    return re.sub(
         r"^(`{3,}|~{3,})(.*)\n(?:.*\n)*?\1[`~]*\s*$",
         lambda m: m[1] + m[2] + "\n" * m[0].count("\n"),
         text,
         flags=re.MULTILINE,
     )
-    return re.sub(r"(?<!`)(`+)(?!`)[^`]+?\1(?!`)", "", text)
+
+
+def without_code(text: str) -> str:
+    """Return Markdown without what code blocks and spans hold."""
+    return re.sub(r"(?<!`)(`+)(?!`)[^`]+?\1(?!`)", "", without_blocks(text))
 
 
 def markdown_problems(text: str) -> Iterator[str]:
@@ -69,6 +75,8 @@ def markdown_problems(text: str) -> Iterator[str]:
     for pattern, why in FORBIDDEN.items():
         if found := re.search(pattern, prose + "\n", re.MULTILINE):
             yield f"{found[0].strip()!r} is {why}"
+    if found := re.search(r"^\|.*`[^`|]*\\\|", without_blocks(text), re.MULTILINE):
+        yield f"{found[0]!r} is code with a bar in a table: Quarto shows its backslash"
     depth = 0
     for line in prose.splitlines():
         fence = re.match(r"^:{3,}\s*(.*)$", line)
@@ -167,6 +175,9 @@ def test_a_page_keeps_to_the_dialect(path: Path) -> None:
         "{{< video a.mp4 >}}",
         "![](a.svg)",
         "![A cat](https://example.org/cat.png)",
+        "A sentence.\n\n![A cat](cat.png)\n\nAnother.",
+        "![A cat](cat.png)",
+        "| a |\n| --- |\n| `#\\| echo` |",
         '<img src="a.svg">',
         '<img alt="A cat" src="https://example.org/cat.png">',
         "<script>alert(1)</script>",
@@ -192,7 +203,8 @@ def test_the_lint_finds_what_is_outside(text: str) -> None:
         "A note.[^1]\n\n[^1]: It says `{{< this >}}`.",
         "| a | b |\n| --- | ---: |\n| 1 | 2 |\n\nAnd on: with a colon.",
         "$$p_i = \\frac{e^{z_i}}{\\sum_j e^{z_j}}$$",
-        "![A drawing of a cat](images/cat.svg)",
+        "A sentence.\n\n![A drawing of a cat](images/cat.svg)&nbsp;\n\nAnother.",
+        "See ![a cat](images/cat.svg).",
         '![](images/cat.svg){fig-alt="A drawing of a cat"}',
         '<img src="assets/hero.svg" alt="A drawing">',
         "```markdown\n# Not a title\n::: {.callout-note}\n```",
