@@ -1,8 +1,8 @@
-"""Make what the preview rendered light to load.
+"""Make a rendered site light to load.
 
-The preview carries whole libraries to each page, and a lesson's figures inside the page. Here the figures get files of
-their own, which a browser loads when the reader comes near; the libraries' scripts let the page show first; and of
-their styles and icons only those stay that a page of the site can use. Nothing looks or works differently.
+Both renderers carry whole libraries to each page, and the preview a lesson's figures inside it. Here the figures get
+files of their own, which a browser loads when the reader comes near; the libraries' scripts let the page show first;
+and of their styles and icons only those stay that a page of the site can use. Nothing looks or works differently.
 """
 
 import base64
@@ -43,6 +43,15 @@ its words say nothing of which parts a site has."""
 
 GROUPS = ("layer", "media", "supports")
 """The at-rules that hold further rules."""
+
+
+def lighten_site(site: Path) -> None:
+    """Change every page of a site that Quarto rendered, and the libraries that came with it."""
+    for path in sorted(site.rglob("*.html")):
+        page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        lighten_page(page, path)
+        path.write_text(str(page), encoding="utf-8")
+    lighten_styles(site)
 
 
 def lighten_page(page: BeautifulSoup, path: Path) -> None:
@@ -126,7 +135,7 @@ def lighten_styles(site: Path) -> None:
         path.write_text(prune(path.read_text(encoding="utf-8"), names), encoding="utf-8")
     sheets = [path.read_text(encoding="utf-8") for path in site.rglob("*.css")]
     icons = {int(code, 16) if code else ord(icon) for sheet in sheets for code, icon in ICON.findall(sheet)}
-    for path in sorted(libraries.rglob("bootstrap-icons.min.css")):
+    for path in sorted(libraries.rglob("bootstrap-icons*.css")):
         lighten_icons(path, icons)
 
 
@@ -139,7 +148,8 @@ def used_names(site: Path) -> set[str]:
             names.update(WORD.findall(found))
     for path in site.rglob("*.js"):
         if not path.name.startswith("bootstrap"):
-            names.update(WORD.findall(path.read_text(encoding="utf-8")))
+            words = WORD.findall(path.read_text(encoding="utf-8"))
+            names.update(words, (f"bi-{word}" for word in words))  # Quarto's search puts an icon's name together
     return names
 
 
@@ -189,16 +199,16 @@ def can_apply(selector: list[tinycss2.ast.Node], names: set[str]) -> bool:
 def lighten_icons(sheet: Path, icons: set[int]) -> None:
     """Keep only the given characters in the font of a style sheet of Bootstrap Icons.
 
-    The font becomes a WOFF in the place of the WOFF2, for which compressing needs one more package and gains nothing
-    at this size.
+    Where there is a WOFF2, too, the WOFF takes its place: to compress the other needs one more package and gains
+    nothing at this size.
     """
     logging.getLogger("fontTools").setLevel(logging.ERROR)  # this font's names are longer than they say, and all go
-    small = sheet.parent / "fonts" / "bootstrap-icons.woff"
+    small = next(sheet.parent.rglob("bootstrap-icons.woff"))
     with TTFont(small, recalcTimestamp=False) as font:
         tool = subset.Subsetter(subset.Options(notdef_outline=True))
         tool.populate(unicodes=icons)
         tool.subset(font)
         font.save(small)
-    small.with_suffix(".woff2").unlink()
+    small.with_suffix(".woff2").unlink(missing_ok=True)
     css = sheet.read_text(encoding="utf-8")
     sheet.write_text(re.sub(r'url\("[^"]*\.woff2[^"]*"\) format\("woff2"\),', "", css), encoding="utf-8")

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from course_build import demo, environment, policy, preview
+from course_build import demo, environment, lighten, policy, preview
 from course_build.errors import BuildError
 from course_build.execute import execute
 from course_build.paths import BUILD, SITE
@@ -86,5 +86,6 @@ def _render_with_quarto(quarto: str, staged: Path, output: Path) -> None:
         print(f"render: {line}", flush=True)
     if not (staged / "_site").is_dir():
         raise BuildError("Quarto made no folder _site: set output-dir to _site in _quarto.yml.")
+    lighten.lighten_site(staged / "_site")
     policy.add_to_site(staged / "_site")
     preview.swap(staged / "_site", output)

@@ -15,7 +15,7 @@ from course_build.stage import stage
 
 NOT_CONTENT = (
     "#title-block-header, #quarto-appendix, .quarto-listing, .page-navigation, .code-annotation-anchor, .anchorjs-link,"
-    " .screen-reader-only, .header-section-number, .code-copy-button, script, nav"
+    " .screen-reader-only, .header-section-number, .code-copy-button, annotation, script, nav"
 )
 """What one renderer writes otherwise, or elsewhere, or not at all, and no author wrote."""
 
@@ -61,7 +61,10 @@ def describe(element: Tag) -> Part | None:
         return ("callout", kind, words(element.select_one(".callout-title-container").get_text()))
     if element.name == "pre":
         output = element.find_parent(class_="cell-output")
-        return (output_kind(output) if output else "code", words(element.get_text()))
+        kind = output_kind(output) if output else "code"
+        text = words(element.get_text())
+        # Quarto writes the error's last line before its traceback, too.
+        return (kind, text[max(text.find("-----"), 0) :] if kind == "error" else text)
     if element.name == "img":
         return ("figure", words(element.get("alt") or ""))
     if element.name == "table":
@@ -140,12 +143,14 @@ def test_an_outline_reads_quartos_way_of_writing_as_the_previews() -> None:
     x<button class="code-annotation-anchor" data-target-annotation="1">1</button></span></code></pre>
     <button class="code-copy-button"><i class="bi"></i></button></div>
     <div class="cell-output cell-output-stdout"><pre><code>out</code></pre></div>
+    <div class="cell-output cell-output-error"><pre><code>No: 1\n----- Traceback\nNo: 1</code></pre></div>
     <div class="cell-output cell-output-display" data-execution_count="2"><div><figure class="figure">
     <p><img src="l_files/figure-html/cell-2-output-1.png" alt="An x" width="9"></p></figure></div></div></div></section>
     <nav class="page-navigation"><h2>no</h2></nav></main>"""
     written = """<main><h2>A <em>b</em></h2>
     <div class="callout callout-note"><div class="callout-title-container">It's so</div></div>
     <div class="cell"><pre><code>x</code></pre><div class="cell-output cell-output-stdout"><pre>out</pre></div>
+    <div class="cell-output cell-output-error"><pre>----- Traceback\nNo: 1</pre></div>
     <div class="cell-output cell-output-display"><img src="data:," alt="An x"/></div></div></main>"""
     assert outline(quarto) == outline(written)
     assert outline(quarto) == [
@@ -153,6 +158,7 @@ def test_an_outline_reads_quartos_way_of_writing_as_the_previews() -> None:
         ("callout", "callout-note", "It's so"),
         ("code", "x"),
         ("stdout", "out"),
+        ("error", "----- Traceback No: 1"),
         ("figure", "An x"),
     ]
 
