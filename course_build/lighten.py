@@ -2,12 +2,11 @@
 
 Both renderers carry whole libraries to each page, and the preview a lesson's figures inside it. Here the figures get
 files of their own, which a browser loads when the reader comes near; the libraries' scripts let the page show first;
-and of their styles and icons only those stay that a page of the site can use. Nothing looks or works differently.
+and of their styles only those stay that a page of the site can use. Nothing looks or works differently.
 """
 
 import base64
 import json
-import logging
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
@@ -15,8 +14,6 @@ from pathlib import Path
 
 import tinycss2
 from bs4 import BeautifulSoup, Tag
-from fontTools import subset
-from fontTools.ttLib import TTFont
 from PIL import Image
 
 LIBRARIES = "site_libs"
@@ -34,9 +31,6 @@ if (location.protocol !== "file:")
 NAMED = re.compile(r'\b(?:class|id)="([^"]*)"')
 INLINE_SCRIPT = re.compile(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
 WORD = re.compile(r"[\w-]+")
-ICON = re.compile(r"""content:\s*["'](?:\\([0-9a-f]{4})|([\ue000-\uf8ff]))["']""")
-"""A character that a style sheet shows, by its number, or as it is where it is an icon."""
-
 STATES = {"active", "collapsed", "collapsing", "fade", "show"}
 """What Bootstrap's script adds to the elements of a page. It knows the classes of all of Bootstrap's parts by name, so
 its words say nothing of which parts a site has."""
@@ -128,15 +122,10 @@ def picture_size(path: Path) -> tuple[int, int] | None:
 
 
 def lighten_styles(site: Path) -> None:
-    """Take out of the libraries' style sheets, and of the icons' font, what no page of the site can use."""
+    """Take out of the libraries' style sheets what no page of the site can use."""
     names = used_names(site)
-    libraries = site / LIBRARIES
-    for path in sorted(libraries.rglob("*.css")):
+    for path in sorted((site / LIBRARIES).rglob("*.css")):
         path.write_text(prune(path.read_text(encoding="utf-8"), names), encoding="utf-8")
-    sheets = [path.read_text(encoding="utf-8") for path in site.rglob("*.css")]
-    icons = {int(code, 16) if code else ord(icon) for sheet in sheets for code, icon in ICON.findall(sheet)}
-    for path in sorted(libraries.rglob("bootstrap-icons*.css")):
-        lighten_icons(path, icons)
 
 
 def used_names(site: Path) -> set[str]:
@@ -194,21 +183,3 @@ def can_apply(selector: list[tinycss2.ast.Node], names: set[str]) -> bool:
             return False
         before = token
     return True
-
-
-def lighten_icons(sheet: Path, icons: set[int]) -> None:
-    """Keep only the given characters in the font of a style sheet of Bootstrap Icons.
-
-    Where there is a WOFF2, too, the WOFF takes its place: to compress the other needs one more package and gains
-    nothing at this size.
-    """
-    logging.getLogger("fontTools").setLevel(logging.ERROR)  # this font's names are longer than they say, and all go
-    small = next(sheet.parent.rglob("bootstrap-icons.woff"))
-    with TTFont(small, recalcTimestamp=False) as font:
-        tool = subset.Subsetter(subset.Options(notdef_outline=True))
-        tool.populate(unicodes=icons)
-        tool.subset(font)
-        font.save(small)
-    small.with_suffix(".woff2").unlink(missing_ok=True)
-    css = sheet.read_text(encoding="utf-8")
-    sheet.write_text(re.sub(r'url\("[^"]*\.woff2[^"]*"\) format\("woff2"\),', "", css), encoding="utf-8")

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
-from fontTools.ttLib import TTFont
 
 from course_build import lighten
 
@@ -103,25 +102,3 @@ def test_the_names_of_pages_and_scripts_are_used(tmp_path: Path) -> None:
     names = lighten.used_names(tmp_path)
     assert {"one", "two", "three", "four", "six-seven", "show"} <= names
     assert not {"prose", "carousel"} & names
-
-
-def test_the_icons_that_any_style_sheet_shows_stay_in_the_font(tmp_path: Path) -> None:
-    import smalldocs
-
-    source = Path(smalldocs.__file__).parent / "assets" / "vendor" / "bootstrap-icons"
-    icons = tmp_path / "site_libs" / "bootstrap-icons"
-    (icons / "fonts").mkdir(parents=True)
-    for name in ("bootstrap-icons.min.css", "fonts/bootstrap-icons.woff", "fonts/bootstrap-icons.woff2"):
-        (icons / name).write_bytes((source / name).read_bytes())
-    (tmp_path / "a.html").write_text('<i class="bi bi-rss"></i>', "utf-8")
-    (tmp_path / "own.css").write_text('a::after { content: "\\f1c5"; }', "utf-8")
-    lighten.lighten_styles(tmp_path)
-    sheet = (icons / "bootstrap-icons.min.css").read_text("utf-8")
-    assert ".bi-rss" in sheet
-    assert ".bi-search" not in sheet
-    assert [path.name for path in (icons / "fonts").iterdir()] == ["bootstrap-icons.woff"]
-    assert "woff2" not in sheet
-    with TTFont(icons / "fonts" / "bootstrap-icons.woff") as font:
-        rss = next(code for code in font.getBestCmap() if code != 0xF1C5)
-        assert set(font.getBestCmap()) == {0xF1C5, rss}
-    assert chr(rss) in sheet

@@ -404,6 +404,7 @@ def test_the_first_view_is_light(site: Path, base: str, browser: "playwright.Bro
         page.on("request", lambda request, asked=asked: asked.add(urlsplit(request.url).path.lstrip("/")))
         page.goto(f"{base}/{name}", wait_until="networkidle")
         context.close()
+        assert not [path for path in asked if "bootstrap-icons." in path and ".woff" in path], f"{name}: see styles.css"
         files = [site / path for path in asked if (site / path).is_file()]
         assert site / name in files
         assert sum(len(gzip.compress(path.read_bytes())) for path in files) < 300_000, name
