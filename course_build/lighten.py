@@ -28,6 +28,9 @@ if (location.protocol !== "file:")
     document.head.append(Object.assign(document.createElement("link"), font));
   }
 """
+PLAIN = "span.op, span.at"
+"""The tokens that the style sheet gives the colour of all code: operators, the most by far, and arguments."""
+
 NAMED = re.compile(r'\b(?:class|id)="([^"]*)"')
 INLINE_SCRIPT = re.compile(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
 WORD = re.compile(r"[\w-]+")
@@ -102,11 +105,18 @@ def load_fonts_early(page: BeautifulSoup, folder: Path) -> None:
 
 
 def join_tokens(page: BeautifulSoup) -> None:
-    """Join the neighbours of one kind in highlighted code: a text comes in three tokens, with its quotation marks."""
-    for token in page.select("code.sourceCode span[class]"):
-        while isinstance(after := token.next_sibling, Tag) and after.attrs == token.attrs:
-            token.extend(list(after.extract().contents))
-        token.smooth()
+    """Leave in highlighted code the tokens that look like something, and join the neighbours of one kind.
+
+    A text comes in three tokens, with its quotation marks.
+    """
+    for code in page.select("code.sourceCode"):
+        for token in code.select(PLAIN):
+            token.unwrap()
+        code.smooth()
+        for token in code.select("span[class]"):
+            while isinstance(after := token.next_sibling, Tag) and after.attrs == token.attrs:
+                token.extend(list(after.extract().contents))
+            token.smooth()
 
 
 def picture_size(path: Path) -> tuple[int, int] | None:

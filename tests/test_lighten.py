@@ -1,12 +1,14 @@
 """What the preview takes off its pages so that they load fast, and that it takes nothing which is needed."""
 
 import base64
+import re
 from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
 
 from course_build import lighten
+from course_build.paths import ROOT
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -63,10 +65,16 @@ def test_neighbouring_tokens_of_one_kind_become_one(lightened: tuple[BeautifulSo
     assert [(token["class"][0], token.get_text()) for token in tokens] == [
         ("st", '"text"'),
         ("st", "b"),
-        ("op", "="),
         ("st", "c"),
     ]
     assert page.code.get_text() == '"text"\nb\n=c'
+
+
+def test_a_token_that_goes_looks_like_the_code_around_it() -> None:
+    css = (ROOT / "styles.css").read_text(encoding="utf-8")
+    for kind in lighten.PLAIN.replace("span", "").split(", "):
+        *_, last = re.findall(rf"#quarto-content code span[^{{]*\{kind}\b[^{{]*{{([^}}]*)}}", css)
+        assert last.strip() == "color: var(--code-text);", kind
 
 
 @pytest.mark.parametrize(

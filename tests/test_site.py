@@ -32,6 +32,7 @@ WCAG = {
     "resultTypes": ["violations"],
 }
 LESSON = "notebooks/03_huggingface_nlp.html"
+LONGEST = "notebooks/05_inside_distilbert.html"
 
 by_the_preview = pytest.mark.parametrize("site", ["preview"], indirect=True)
 
@@ -104,6 +105,7 @@ def test_every_page_is_private_sound_accessible_and_fits(
         )
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             troubles.append(f"{name} scrolls sideways: {wide[:5]}")
+        all_reached(page)
         for violation in axe.run(page, options=WCAG).response["violations"] if size != SMALL_PHONE else ():
             troubles.append(f"{name}: {violation['id']}: {violation['nodes'][0]['html'][:200]}")
     context.close()
@@ -264,18 +266,116 @@ def test_quiz_hint_and_solution_open_by_key_alone(base: str, page: "playwright.P
     assert question.locator("details[open]").count() == 1, "a question shows one answer's feedback at a time"
 
 
-def test_what_scrolls_can_be_reached_by_key(base: str, browser: "playwright.Browser") -> None:
+def reached(page: "playwright.Page") -> list[list[bool]]:
+    """Of every box of code, output, table or formula that is not folded away: is it far off, does it scroll, can it be
+    focused? Asking lays out what is far off, so the last comes first."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll("main :is(pre, .cell-output, .sd-table, math[display='block'])")]
+            .filter((box) => !box.closest("details:not([open])"))
+            .map((box) => {
+                const reached = box.tabIndex >= 0;
+                const far = !box.checkVisibility({ contentVisibilityAuto: true });
+                const over = box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 1;
+                return [far, over && getComputedStyle(box).overflowX !== "visible", reached];
+            })"""
+    )
+
+
+def all_reached(page: "playwright.Page") -> list[list[bool]]:
+    """Wait until what scrolls, and nothing else, can be focused; return what `reached` then says."""
+    for _ in range(100):
+        boxes = reached(page)
+        if all(scrolls == focus for _, scrolls, focus in boxes):
+            break
+        page.wait_for_timeout(100)
+    return boxes
+
+
+@pytest.mark.parametrize("script", ["", "delete window.requestIdleCallback"], ids=["any browser", "Safari"])
+@pytest.mark.parametrize("name", [LESSON, LONGEST])
+def test_what_scrolls_can_be_reached_by_key(base: str, browser: "playwright.Browser", name: str, script: str) -> None:
     context = browser.new_context(viewport=PHONE)
     page = context.new_page()
-    page.goto(f"{base}/{LESSON}", wait_until="networkidle")
-    boxes = page.evaluate(
-        """() => [...document.querySelectorAll('main pre')].filter(e => e.offsetParent)
-            .map(e => [e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight + 1, e.tabIndex >= 0])"""
-    )
-    assert [True, True] in boxes
-    assert [True, False] not in boxes
-    assert [False, True] not in boxes, "what does not scroll is no stop on the way"
+    page.add_init_script(script)
+    page.goto(f"{base}/{name}")
+    boxes = all_reached(page)
+    assert page.evaluate("scrollY") == 0
+    assert [True, True, True] in boxes, "what is far off can be reached before a reader comes near"
+    for far in (True, False):
+        assert [far, True, False] not in boxes
+        assert [far, False, True] not in boxes, "what does not scroll is no stop on the way"
+    page.set_viewport_size(DESKTOP)
+    boxes = all_reached(page)
+    assert all(scrolls == focus for _, scrolls, focus in boxes), "a wider page has other boxes that scroll"
     context.close()
+
+
+def test_the_first_tab_finds_every_box_that_scrolls(base: str, browser: "playwright.Browser") -> None:
+    context = browser.new_context(viewport=PHONE)
+    page = context.new_page()
+    page.add_init_script("window.requestIdleCallback = () => 0")  # a browser that never has nothing to do
+    page.goto(f"{base}/{LONGEST}", wait_until="networkidle")
+    assert [True, True, False] in reached(page)
+    page.keyboard.press("Tab")
+    assert all(scrolls == focus for _, scrolls, focus in reached(page))
+    context.close()
+
+
+def test_what_unfolds_can_be_reached_by_key(base: str, browser: "playwright.Browser") -> None:
+    context = browser.new_context(viewport=PHONE)
+    page = context.new_page()
+    page.goto(f"{base}/{LONGEST}")
+    for summary in page.locator("details.exercise-solution > summary").all():
+        summary.click()
+    boxes = page.locator("details.exercise-solution pre")
+    assert any(boxes.evaluate_all("boxes => boxes.map(box => box.scrollWidth > box.clientWidth + 1)"))
+    assert all(scrolls == focus for _, scrolls, focus in all_reached(page))
+    context.close()
+
+
+def test_what_is_far_off_is_laid_out_later_and_on_paper(base: str, page: "playwright.Page") -> None:
+    page.goto(f"{base}/{LONGEST}", wait_until="networkidle")
+    shown = "cells => cells.map(cell => cell.firstElementChild.checkVisibility({ contentVisibilityAuto: true }))"
+    cells = page.locator("main section > .cell:has(> *)")
+    near = cells.evaluate_all(shown)
+    assert near[0]
+    assert not any(near[len(near) // 2 :])
+    height = page.evaluate("document.body.scrollHeight")
+    page.emulate_media(media="print")
+    assert all(cells.evaluate_all(shown))
+    page.emulate_media(media="screen")
+    assert not any(cells.evaluate_all(shown)[len(near) // 2 :])
+    page.evaluate(
+        """() => {
+            const sheet = new CSSStyleSheet();
+            sheet.replaceSync("main * { content-visibility: visible !important }");
+            document.adoptedStyleSheets.push(sheet);
+        }"""
+    )
+    assert height == pytest.approx(page.evaluate("document.body.scrollHeight"), rel=0.12), "the scroll bar stays"
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_link_into_a_long_page_lands(base: str, site: Path, browser: "playwright.Browser", size: dict) -> None:
+    sections = [section["id"] for section in soup(site, LONGEST).select("main section.level3[id]")]
+    context = browser.new_context(viewport=size)
+    for name in (sections[3], sections[len(sections) // 2], sections[-3]):
+        page = context.new_page()
+        page.goto(f"{base}/{LONGEST}#{name}", wait_until="networkidle")
+        all_reached(page)
+        top = page.locator(f"[id='{name}'] > h3").bounding_box()["y"]
+        header = page.locator("#quarto-header").bounding_box()
+        assert header["y"] + header["height"] - 1 <= top < size["height"] / 3, name
+        page.close()
+    context.close()
+
+
+def test_the_contents_follow_the_reader_through_a_long_page(base: str, site: Path, page: "playwright.Page") -> None:
+    page.goto(f"{base}/{LONGEST}")
+    link = page.locator("#TOC a.nav-link").nth(-3)
+    link.click()
+    playwright.expect(link).to_have_class(re.compile(r"\bactive\b"))
+    playwright.expect(page.locator(link.get_attribute("href")).locator("h2, h3").first).to_be_in_viewport()
 
 
 def test_the_parts_of_a_page_have_names(base: str, page: "playwright.Page") -> None:
