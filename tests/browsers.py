@@ -18,3 +18,19 @@ def launch() -> Iterator["playwright.Browser"]:  # noqa: F821 - playwright may b
         except BuildError as error:
             pytest.skip(str(error))
         yield running
+
+
+LAID_OUT = "main * { content-visibility: visible !important }"
+"""For `style`: lay out what is far from the view as well."""
+
+
+def style(page: "playwright.Page", css: str) -> None:  # noqa: F821
+    """Add a style sheet as a reader's browser does it, which the page's policy can't forbid."""
+    page.evaluate(
+        """css => {
+            const sheet = new CSSStyleSheet();
+            sheet.replaceSync(css);
+            document.adoptedStyleSheets.push(sheet);
+        }""",
+        css,
+    )

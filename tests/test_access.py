@@ -89,18 +89,6 @@ def browser() -> Iterator["playwright.Browser"]:
         yield running
 
 
-def style(page: "playwright.Page", css: str) -> None:
-    """Add a style sheet as a reader's browser does it, which the page's policy can't forbid."""
-    page.evaluate(
-        """css => {
-            const sheet = new CSSStyleSheet();
-            sheet.replaceSync(css);
-            document.adoptedStyleSheets.push(sheet);
-        }""",
-        css,
-    )
-
-
 @pytest.mark.parametrize("spacing", [False, True], ids=["as it is", "spaced"])
 @pytest.mark.parametrize(("width", "zoom"), [(1280, 1), (1000, 1), (640, 2), (320, 4)])
 def test_text_is_whole_and_alone_at_every_zoom(
@@ -112,7 +100,8 @@ def test_text_is_whole_and_alone_at_every_zoom(
     for name in PAGES:
         page.goto(f"{base}/{name}")
         if spacing:
-            style(page, SPACING)
+            browsers.style(page, SPACING)
+        browsers.style(page, browsers.LAID_OUT)
         page.evaluate("document.fonts.ready")
         if found := page.evaluate(UNREADABLE):
             lost[name] = found[:5]

@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
+import browsers
 import numpy as np
 import pytest
 import yaml
@@ -131,6 +132,7 @@ def test_styles_that_were_taken_out_are_not_missed(
             shots = {}
             for name, selectors in places.items():
                 page.goto(f"http://127.0.0.1:{running.server_port}/{name}", wait_until="networkidle")
+                browsers.style(page, browsers.LAID_OUT)
                 for box in page.locator("details").all():
                     box.evaluate("box => { box.open = true; }")
                 if page.locator(".callout-header[aria-expanded=false]").count():
@@ -345,13 +347,7 @@ def test_what_is_far_off_is_laid_out_later_and_on_paper(base: str, page: "playwr
     assert all(cells.evaluate_all(shown))
     page.emulate_media(media="screen")
     assert not any(cells.evaluate_all(shown)[len(near) // 2 :])
-    page.evaluate(
-        """() => {
-            const sheet = new CSSStyleSheet();
-            sheet.replaceSync("main * { content-visibility: visible !important }");
-            document.adoptedStyleSheets.push(sheet);
-        }"""
-    )
+    browsers.style(page, browsers.LAID_OUT)
     assert height == pytest.approx(page.evaluate("document.body.scrollHeight"), rel=0.12), "the scroll bar stays"
 
 
