@@ -142,7 +142,12 @@ def notebook_problems(path: Path, notebook: dict) -> list[str]:
     for number, cell in enumerate(cells[1:], 1):
         found: Iterator[str] = iter(())
         if cell["cell_type"] == "markdown":
-            found = markdown_problems("".join(cell["source"]))
+            text = "".join(cell["source"])
+            found = markdown_problems(text)
+            if close := re.search(r"^(?!:::).+\n:{3,}[ ]*$", without_blocks(text), re.MULTILINE):
+                problems.append(
+                    f"cell {number}: no blank line before the end of a div: {close[0]!r} is one in JupyterLab"
+                )
         elif cell["cell_type"] == "code":
             after = cells[number + 1] if number + 1 < len(cells) else {"cell_type": "", "source": ""}
             found = code_problems(cell, "".join(after["source"]) if after["cell_type"] == "markdown" else "")
@@ -269,6 +274,15 @@ def test_the_lint_reads_front_matter(tmp_path: Path) -> None:
     del front["minutes"]
     assert list(front_matter_problems(path, f"---\n{yaml.safe_dump(front)}\n---")) == ["the front matter lacks minutes"]
     assert list(front_matter_problems(path, "no front matter"))
+
+
+@pytest.mark.parametrize(
+    ("text", "right"), [("Look.\n:::", False), ("Look.\n\n:::", True), ("```\nx\n```\n\n:::", True)]
+)
+def test_the_lint_wants_the_end_of_a_div_on_a_line_of_its_own(text: str, right: bool) -> None:
+    cell = {"cell_type": "markdown", "source": f"::: {{.callout-note}}\n{text}"}
+    problems = notebook_problems(Path("01_first.ipynb"), {"cells": [{"cell_type": "raw", "source": ""}, cell]})
+    assert any("blank line" in problem for problem in problems) != right
 
 
 def test_there_is_something_to_read() -> None:

@@ -565,6 +565,7 @@ def test_the_feed_is_valid(site: Path) -> None:
     address = yaml.safe_load((ROOT / "_quarto.yml").read_text(encoding="utf-8"))["website"]["site-url"]
     items = channel.findall("item")
     assert items
+    assert (site / "index.xml").stat().st_size < 50_000, "it tells of the lessons, and does not hold them"
     for item in items:
         link = item.findtext("link")
         assert link.startswith(address)
