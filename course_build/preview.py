@@ -37,11 +37,12 @@ from course_build.paths import SITE
 
 QUARTO_ONLY = {
     ("execute",),
+    ("language",),
     ("format", "html", "html-math-method"),
     ("format", "html", "respect-user-color-scheme"),
 }
-"""Keys of `_quarto.yml` that smalldocs doesn't know. It runs no code, and it follows the browser's colour scheme
-anyway; the maths is `mathml` below."""
+"""Keys of `_quarto.yml` that smalldocs doesn't know. It runs no code, has words of its own, and follows the browser's
+colour scheme anyway; the maths is `mathml` below."""
 
 ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 ANNOTATION = re.compile(r"\s*#\s*&lt;(\d+)&gt;\s*</span>\s*$", re.MULTILINE)
@@ -105,7 +106,29 @@ def mend_other_links(text: str, folder: str) -> str:
     for link in front.get("other-links") or []:
         if not urlsplit(link["href"]).scheme and not link["href"].startswith("/"):
             link["href"] = "/" + posixpath.join(folder, link["href"])
-    return f"---\n{yaml.safe_dump(front, sort_keys=False)}---\n{rest}" if front else text
+    return with_front_matter(front, rest) if front else text
+
+
+def mend_feeds(text: str) -> str:
+    """Return a page without the type of its listings' feeds: smalldocs has only the one that tells of the pages."""
+    try:
+        front, rest = split_front_matter(text)
+    except yaml.YAMLError:
+        return text  # smalldocs says what is wrong with it
+    listings = front.get("listing") or []
+    typed = [
+        listing
+        for listing in (listings if isinstance(listings, list) else [listings])
+        if isinstance(listing, dict) and isinstance(listing.get("feed"), dict)
+    ]
+    for listing in typed:
+        listing["feed"] = {key: value for key, value in listing["feed"].items() if key != "type"} or True
+    return with_front_matter(front, rest) if typed else text
+
+
+def with_front_matter(front: dict, rest: str) -> str:
+    """Return a page of this front matter and text."""
+    return f"---\n{yaml.safe_dump(front, sort_keys=False)}---\n{rest}"
 
 
 def mend_notebook(notebook: dict, folder: str) -> dict:
@@ -381,6 +404,8 @@ def render_project(project: Path) -> Path:
         path.write_text(json.dumps(mend_notebook(notebook, folder)), encoding="utf-8")
         # The cards and the sitemap carry it.
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    for path in project.rglob("*.qmd"):
+        path.write_text(mend_feeds(path.read_text(encoding="utf-8")), encoding="utf-8")
     (project / "_quarto.yml").write_text(yaml.safe_dump(mend_config(config), sort_keys=False), encoding="utf-8")
     try:
         site = build(project, quiet=True)
