@@ -381,6 +381,13 @@ def test_the_parts_of_a_page_have_names(base: str, page: "playwright.Page") -> N
     playwright.expect(page.get_by_role("main")).to_have_count(1)
 
 
+def test_the_marks_of_annotated_code_are_named_and_no_links(base: str, page: "playwright.Page") -> None:
+    page.goto(f"{base}/{LESSON}")
+    marks = page.locator(".code-annotation-anchor").count()
+    assert marks > 0
+    playwright.expect(page.get_by_role("img", name=re.compile(r"^Note \d$"))).to_have_count(marks)
+
+
 def test_the_lessons_open_on_a_phone(base: str, browser: "playwright.Browser") -> None:
     context = browser.new_context(viewport=PHONE)
     page = context.new_page()
