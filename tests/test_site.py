@@ -437,6 +437,18 @@ def test_progress_that_is_broken_breaks_nothing(base: str, page: "playwright.Pag
     assert errors == []
 
 
+def test_home_shows_each_drawing_whole(base: str, browser: "playwright.Browser") -> None:
+    for width in (1280, 1000, 390):
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        page.goto(f"{base}/index.html", wait_until="networkidle")
+        for picture in page.locator(".quarto-grid-item img").all():
+            picture.scroll_into_view_if_needed()
+            playwright.expect(picture).to_have_js_property("complete", True)
+            shown, drawn = picture.evaluate("p => [p.clientWidth / p.clientHeight, p.naturalWidth / p.naturalHeight]")
+            assert shown == pytest.approx(drawn, rel=0.01), width
+        page.close()
+
+
 @pytest.mark.parametrize("key", [None, "Enter", " "], ids=["mouse", "enter", "space"])
 def test_a_folded_callout_opens(base: str, page: "playwright.Page", key: str | None) -> None:
     page.goto(f"{base}/notebooks/04_tokenizers.html")
