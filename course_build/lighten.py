@@ -56,6 +56,7 @@ def lighten_page(page: BeautifulSoup, path: Path) -> None:
     take_out_figures(page, path)
     load_late(page, path.parent)
     load_fonts_early(page, path.parent)
+    take_out_line_links(page)
     join_tokens(page)
     for script in page.select("head script[src]:not([async], [type=module])"):
         script["defer"] = ""  # those that wait keep their order
@@ -102,6 +103,12 @@ def load_fonts_early(page: BeautifulSoup, folder: Path) -> None:
         script = page.new_tag("script")
         script.string = PRELOAD % json.dumps(addresses)
         page.select_one("link[rel=stylesheet]").insert_before(script)
+
+
+def take_out_line_links(page: BeautifulSoup) -> None:
+    """Take out the empty link with which Quarto begins each line of code: nothing shows it, and no key reaches it."""
+    for link in page.select("code.sourceCode > span > a[aria-hidden][href^='#']:empty"):
+        link.decompose()
 
 
 def join_tokens(page: BeautifulSoup) -> None:

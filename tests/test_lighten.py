@@ -22,7 +22,9 @@ PAGE = f"""<html><head><link href="../styles.css" rel="stylesheet"/><script src=
 <img src="there.svg" alt="" width="9" height="9"/>
 <pre><code class="sourceCode"><span class="st">"</span><span class="st">text</span><span class="st">"</span>
 <span class="st">b</span>
-<span class="op">=</span><span class="st">c</span></code></pre></main></body></html>"""
+<span class="op">=</span><span class="st">c</span></code></pre>
+<code class="sourceCode"><span id="cb1-1"><a aria-hidden="true" href="#cb1-1" tabindex="-1"></a>x</span></code>
+</main></body></html>"""
 
 
 @pytest.fixture
@@ -59,9 +61,14 @@ def test_scripts_let_the_page_show_and_fonts_come_with_it(lightened: tuple[Beaut
     assert early.find_next_sibling("link")["rel"] == ["stylesheet"]
 
 
+def test_a_line_of_code_has_no_link_that_nobody_sees(lightened: tuple[BeautifulSoup, Path]) -> None:
+    page, _ = lightened
+    assert page.find(id="cb1-1").decode_contents() == "x"
+
+
 def test_neighbouring_tokens_of_one_kind_become_one(lightened: tuple[BeautifulSoup, Path]) -> None:
     page, _ = lightened
-    tokens = page.select("code span")
+    tokens = page.select("pre code span")
     assert [(token["class"][0], token.get_text()) for token in tokens] == [
         ("st", '"text"'),
         ("st", "b"),
