@@ -49,6 +49,7 @@ ANNOTATION = re.compile(r"\s*#\s*&lt;(\d+)&gt;\s*</span>\s*$", re.MULTILINE)
 """The end of a highlighted line of code with an annotation."""
 EMPTY_COMMENT = re.compile(r"\s*<span class=\"co\">\s*</span>$")
 BACKTICKS = re.compile(r"`([^`]+)`")
+BODY_CLASSES = "body-classes"
 SIDEBAR_CLASSES = {"nav-sidebar", "floating", "has-sidebar"}
 UNDESCRIBED = "A picture that the code above draws."
 
@@ -109,12 +110,21 @@ def mend_other_links(text: str, folder: str) -> str:
     return with_front_matter(front, rest) if front else text
 
 
-def mend_feeds(text: str) -> str:
-    """Return a page without the type of its listings' feeds: smalldocs has only the one that tells of the pages."""
+def front_matter(text: str) -> dict:
+    """Return a page's front matter; empty where it can't be read, for smalldocs says what is wrong with it."""
     try:
-        front, rest = split_front_matter(text)
+        return split_front_matter(text)[0]
     except yaml.YAMLError:
-        return text  # smalldocs says what is wrong with it
+        return {}
+
+
+def mend_front_matter(text: str) -> str:
+    """Return a page without what smalldocs doesn't know.
+
+    Those are the classes of the body, which `mend_body` sets, and the type of its listings' feeds: smalldocs has only
+    the one that tells of the pages.
+    """
+    front = front_matter(text)
     listings = front.get("listing") or []
     typed = [
         listing
@@ -123,7 +133,9 @@ def mend_feeds(text: str) -> str:
     ]
     for listing in typed:
         listing["feed"] = {key: value for key, value in listing["feed"].items() if key != "type"} or True
-    return with_front_matter(front, rest) if typed else text
+    if front.pop(BODY_CLASSES, None) is None and not typed:
+        return text
+    return with_front_matter(front, split_front_matter(text)[1])
 
 
 def with_front_matter(front: dict, rest: str) -> str:
@@ -308,13 +320,17 @@ def mend_downloads(page: BeautifulSoup) -> None:
         link["download"] = ""
 
 
-def mend_card(page: BeautifulSoup, notebook: dict) -> None:
+def mend_card(page: BeautifulSoup, front: dict) -> None:
     """Let shared links show the picture that the lesson names for them, where smalldocs takes the listing's."""
-    front, _ = split_front_matter(source(notebook["cells"][0]))
     for key, names in (("open-graph", {"property": "og:image"}), ("twitter-card", {"name": "twitter:image"})):
         card = (front.get(key) or {}).get("image")
         if card and (shown := page.find("meta", names)):
             shown["content"] = shown["content"].removesuffix(front["image"]) + card
+
+
+def mend_body(page: BeautifulSoup, front: dict) -> None:
+    """Give a page's body the classes that its front matter names."""
+    page.body["class"] = [*page.body.get("class", []), *(front.get(BODY_CLASSES) or "").split()]
 
 
 def mend_missing_page(page: BeautifulSoup, base: str) -> None:
@@ -371,12 +387,13 @@ def broken_links(site: Site) -> list[str]:
     ]
 
 
-def mend_page(page: BeautifulSoup, path: str, notebook: dict | None, base: str) -> None:
-    """Apply every mend to a rendered page. `path` is the page's, from the site's root."""
+def mend_page(page: BeautifulSoup, path: str, front: dict, notebook: dict | None, base: str) -> None:
+    """Apply every mend to a rendered page. `path` is the page's, from the site's root, and `front` its front matter."""
     if notebook:
         mend_classes(page, notebook)
         mend_alternatives(page, notebook)
-        mend_card(page, notebook)
+        mend_card(page, front)
+    mend_body(page, front)
     mend_annotations(page)
     mend_maths(page)
     mend_footnotes(page)
@@ -404,8 +421,11 @@ def render_project(project: Path) -> Path:
         path.write_text(json.dumps(mend_notebook(notebook, folder)), encoding="utf-8")
         # The cards and the sitemap carry it.
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    fronts = {path: front_matter("".join(map(source, notebook["cells"][:1]))) for path, notebook in notebooks.items()}
     for path in project.rglob("*.qmd"):
-        path.write_text(mend_feeds(path.read_text(encoding="utf-8")), encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
+        fronts[path] = front_matter(text)
+        path.write_text(mend_front_matter(text), encoding="utf-8")
     (project / "_quarto.yml").write_text(yaml.safe_dump(mend_config(config), sort_keys=False), encoding="utf-8")
     try:
         site = build(project, quiet=True)
@@ -419,9 +439,10 @@ def render_project(project: Path) -> Path:
     base = posixpath.join(urlsplit(str(site.project.website.get("site-url") or "")).path or "/", "")
     for path in sorted(site.out.rglob("*.html")):
         name = path.relative_to(site.out).as_posix()
-        notebook = notebooks.get((project / name).with_suffix(".ipynb"))
+        written = next(path for path in fronts if path.with_suffix(".html") == project / name)
+        front, notebook = fronts[written], notebooks.get(written)
         page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-        mend_page(page, name, notebook, base)
+        mend_page(page, name, front, notebook, base)
         lighten.lighten_page(page, path)
         path.write_text(policy.add(str(page)), encoding="utf-8")
     lighten.lighten_styles(site.out)

@@ -54,6 +54,7 @@ CONFIG = {
 }
 INDEX = """---
 title: Home
+body-classes: home wide
 listing:
   contents: notebooks/*.ipynb
   type: grid
@@ -282,6 +283,12 @@ def test_a_shared_link_shows_the_lessons_card(raw: Path, mended: Path) -> None:
         defect, cured = (page(site, "notebooks/two.html").find("meta", names)["content"] for site in (raw, mended))
         assert defect == "https://example.org/course/notebooks/two.svg"
         assert cured == "https://example.org/course/notebooks/cards/two.png"
+
+
+def test_a_page_names_classes_of_its_body(raw: Path, mended: Path) -> None:
+    assert "wide" not in page(raw, "index.html").body["class"], "defect"
+    assert {"home", "wide", "nav-fixed"} <= set(page(mended, "index.html").body["class"])
+    assert "wide" not in page(mended, "notebooks/two.html").body["class"]
 
 
 def test_footnotes_are_numbers_and_an_appendix(raw: Path, mended: Path) -> None:
