@@ -2,14 +2,15 @@
 
 Both renderers carry whole libraries to each page, and the preview a lesson's figures inside it. Here the figures get
 files of their own, which a browser loads when the reader comes near; the libraries' scripts let the page show first;
-and of their styles only those stay that a page of the site can use. Nothing looks or works differently.
+and of their styles only those stay that a page of the site can use. Nothing looks or works differently. Quarto's
+libraries are three times the preview's, so that its pages ask for them only when they are shown.
 """
 
 import base64
 import json
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import tinycss2
@@ -28,6 +29,7 @@ if (location.protocol !== "file:")
     document.head.append(Object.assign(document.createElement("link"), font));
   }
 """
+LATE = Path(__file__).with_name("late.js")
 PLAIN = "span.op, span.at"
 """The tokens that the style sheet gives the colour of all code: operators, the most by far, and arguments."""
 
@@ -38,6 +40,7 @@ STATES = {"active", "collapsed", "collapsing", "fade", "show"}
 """What Bootstrap's script adds to the elements of a page. It knows the classes of all of Bootstrap's parts by name, so
 its words say nothing of which parts a site has."""
 
+VARIABLE = re.compile(r"\bvar\(\s*(--[\w-]+)")
 GROUPS = ("layer", "media", "supports")
 """The at-rules that hold further rules."""
 
@@ -47,8 +50,10 @@ def lighten_site(site: Path) -> None:
     for path in sorted(site.rglob("*.html")):
         page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
         lighten_page(page, path)
+        read_libraries_late(page)
         path.write_text(str(page), encoding="utf-8")
     lighten_styles(site)
+    lighten_dark(site)
 
 
 def lighten_page(page: BeautifulSoup, path: Path) -> None:
@@ -126,6 +131,17 @@ def join_tokens(page: BeautifulSoup) -> None:
             token.smooth()
 
 
+def read_libraries_late(page: BeautifulSoup) -> None:
+    """Let a page that Quarto rendered ask for the scripts of its head when it is shown, in their order."""
+    if scripts := page.select("head script[src]"):
+        libraries = [{"src": script["src"], "type": script.get("type", "")} for script in scripts]
+        loader = page.new_tag("script")
+        loader.string = f"{LATE.read_text(encoding='utf-8').rstrip()}({json.dumps(libraries)});"
+        page.head.find(["link", "script", "style"]).insert_before(loader)
+        for script in scripts:
+            script.decompose()
+
+
 def picture_size(path: Path) -> tuple[int, int] | None:
     """Return the width and height of a picture in pixels; None of what isn't a file, or is a drawing without them."""
     try:
@@ -146,12 +162,15 @@ def lighten_styles(site: Path) -> None:
 
 
 def used_names(site: Path) -> set[str]:
-    """Return every class and id of the site's pages, and every word of the scripts that could add one."""
+    """Return every class, id and variable that the pages use, and every word of the scripts that could add one."""
     names = set(STATES)
     for path in site.rglob("*.html"):
         text = path.read_text(encoding="utf-8")
+        names.update(VARIABLE.findall(text))
         for found in (*NAMED.findall(text), *INLINE_SCRIPT.findall(text)):
             names.update(WORD.findall(found))
+    for path in site.rglob("*.css"):
+        names.update(VARIABLE.findall(path.read_text(encoding="utf-8")))
     for path in site.rglob("*.js"):
         if not path.name.startswith("bootstrap"):
             words = WORD.findall(path.read_text(encoding="utf-8"))
@@ -160,23 +179,85 @@ def used_names(site: Path) -> set[str]:
 
 
 def prune(css: str, names: set[str]) -> str:
-    """Return a style sheet without the rules that need a class or an id which is none of `names`."""
-    return "".join(prune_rules(tinycss2.parse_stylesheet(css, skip_comments=True, skip_whitespace=True), names))
+    """Return a style sheet without what needs a class, an id or a variable that is none of `names`."""
+
+    def keep(where: str, selectors: list[str], declarations: Declarations) -> tuple[list[str], Declarations]:
+        del where
+        return (
+            [selector for selector in selectors if can_apply(tinycss2.parse_component_value_list(selector), names)],
+            [(name, text) for name, text in declarations if not name.startswith("--") or name in names],
+        )
+
+    return rewrite(css, keep)
 
 
-def prune_rules(rules: Iterable[tinycss2.ast.Node], names: set[str]) -> Iterator[str]:
-    """Yield the rules that can apply, each with the selectors that can."""
+def lighten_dark(site: Path) -> None:
+    """Leave in Quarto's dark style sheets what differs from the light ones: a dark page has both, the dark one last."""
+    page = BeautifulSoup((site / "index.html").read_text(encoding="utf-8"), "html.parser")
+    for link in page.select("link.quarto-color-alternate"):
+        light = page.select_one(f"link.quarto-color-scheme:not(.quarto-color-alternate)[id='{link['id']}']")
+        dark = site / link["href"]
+        css = differing(dark.read_text(encoding="utf-8"), (site / light["href"]).read_text(encoding="utf-8"))
+        dark.write_text(css, encoding="utf-8")
+
+
+def differing(css: str, before: str) -> str:
+    """Return a style sheet without the declarations that end up the same in a rule of the sheet `before`."""
+    other, own = last_declarations(before), last_declarations(css)
+
+    def keep(where: str, selectors: list[str], declarations: Declarations) -> tuple[list[str], Declarations]:
+        rule = where, ",".join(selectors)
+        there, here = other.get(rule, {}), own[rule]
+        return selectors, [(name, text) for name, text in declarations if there.get(name) != here[name]]
+
+    return rewrite(css, keep)
+
+
+def last_declarations(css: str) -> dict[tuple[str, str], dict[str, str]]:
+    """Return the text of the last declaration of each name, by the at-rules and the selectors that it stands in."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+
+    def note(where: str, selectors: list[str], declarations: Declarations) -> tuple[list[str], Declarations]:
+        found.setdefault((where, ",".join(selectors)), {}).update(declarations)
+        return selectors, declarations
+
+    rewrite(css, note)
+    return found
+
+
+Declarations = list[tuple[str, str]]
+"""Of a rule: of each declaration its name and all of its text."""
+
+Keep = Callable[[str, list[str], Declarations], tuple[list[str], Declarations]]
+"""What says of a rule, given the at-rules around it, its selectors and declarations, which of both to leave."""
+
+
+def rewrite(css: str, keep: Keep) -> str:
+    """Return a style sheet with what `keep` leaves of each of its rules."""
+    return "".join(rewrite_rules(tinycss2.parse_stylesheet(css, skip_comments=True, skip_whitespace=True), keep, ""))
+
+
+def rewrite_rules(rules: Iterable[tinycss2.ast.Node], keep: Keep, where: str) -> Iterator[str]:
+    """Yield the rules that have a selector and a declaration left. `where` is the at-rules that they stand in."""
     for rule in rules:
         if rule.type == "qualified-rule":
-            selectors = [tinycss2.serialize(part).strip() for part in split(rule.prelude) if can_apply(part, names)]
-            if selectors:
-                yield f"{','.join(selectors)}{{{tinycss2.serialize(rule.content)}}}"
+            inside = tinycss2.parse_blocks_contents(rule.content, skip_comments=True, skip_whitespace=True)
+            declarations = [(getattr(node, "name", ""), node.serialize()) for node in inside if node.type != "error"]
+            selectors, declarations = keep(where, [*map(serialize, split(rule.prelude))], declarations)
+            if selectors and declarations:
+                yield f"{','.join(selectors)}{{{';'.join(text for _, text in declarations)}}}"
         elif rule.type == "at-rule" and rule.lower_at_keyword in GROUPS and rule.content is not None:
             inner = tinycss2.parse_rule_list(rule.content, skip_comments=True, skip_whitespace=True)
-            if kept := "".join(prune_rules(inner, names)):
-                yield f"@{rule.at_keyword}{tinycss2.serialize(rule.prelude)}{{{kept}}}"
+            group = f"@{rule.at_keyword}{tinycss2.serialize(rule.prelude)}"
+            if kept := "".join(rewrite_rules(inner, keep, where + group)):
+                yield f"{group}{{{kept}}}"
         else:
             yield rule.serialize()
+
+
+def serialize(part: list[tinycss2.ast.Node]) -> str:
+    """Return the text of a selector."""
+    return tinycss2.serialize(part).strip()
 
 
 def split(prelude: list[tinycss2.ast.Node]) -> Iterator[list[tinycss2.ast.Node]]:

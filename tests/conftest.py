@@ -1,8 +1,9 @@
 """What several test modules share: the lessons as they lie in the checkout, and the prepared models."""
 
+import functools
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import browsers
@@ -44,13 +45,29 @@ def tweets_checkpoint() -> str:
     return checkpoint("finiteautomata/bertweet-base-sentiment-analysis")
 
 
-@pytest.fixture(scope="session", params=RENDERERS)
-def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, rendered from the checkout as it is."""
-    folder = tmp_path_factory.mktemp("site")
-    quarto = render.find_quarto(install=False) if request.param == "quarto" else None
+@pytest.fixture(scope="session")
+def sites(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """What gives the site that a renderer makes of the checkout as it is, rendered once."""
+    return functools.cache(lambda renderer: rendered(renderer, tmp_path_factory.mktemp(renderer)))
+
+
+def rendered(renderer: str, folder: Path) -> Path:
+    """Render the checkout as it is into a folder."""
+    quarto = render.find_quarto(install=False) if renderer == "quarto" else None
     render.render_with(quarto, stage(folder / "staged"), folder / "_site")
     return folder / "_site"
+
+
+@pytest.fixture(scope="session", params=RENDERERS)
+def renderer(request: pytest.FixtureRequest) -> str:
+    """What makes the site."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def site(renderer: str, sites: Callable[[str], Path]) -> Path:
+    """The site of each renderer."""
+    return sites(renderer)
 
 
 @pytest.fixture(scope="session")

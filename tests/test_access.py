@@ -8,13 +8,11 @@ from collections.abc import Iterator
 import browsers
 import numpy as np
 import pytest
+from browsers import DESKTOP, LESSON, PHONE
 from PIL import Image
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-DESKTOP = {"width": 1280, "height": 900}
-PHONE = {"width": 390, "height": 844}
-LESSON = "notebooks/03_huggingface_nlp.html"
 PAGES = ["index.html", LESSON, "glossary.html", "demo.html"]
 """One page of each kind."""
 

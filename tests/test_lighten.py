@@ -2,12 +2,14 @@
 
 import base64
 import re
+import threading
 from pathlib import Path
 
+import browsers
 import pytest
 from bs4 import BeautifulSoup
 
-from course_build import lighten
+from course_build import lighten, preview
 from course_build.paths import ROOT
 
 PNG = base64.b64decode(
@@ -101,19 +103,86 @@ def test_a_token_that_goes_looks_like_the_code_around_it() -> None:
         ("@font-face{font-family:x}", "@font-face{font-family:x}"),
         ("@keyframes gone{to{a:b}}", "@keyframes gone{to{a:b}}"),
         ('@charset "utf-8";p{a:b}', '@charset "utf-8";p{a:b}'),
-        (":root{--x: .gone}", ":root{--x: .gone}"),
+        (":root{--x: .gone}", ""),
+        (":root{--used: .gone;--x:1;color:red!important}", ":root{--used: .gone;color:red!important}"),
+        (".used{}", ""),
+        (".used{a:b;*zoom:1;c:d}", ".used{a:b;c:d}"),
     ],
 )
 def test_a_rule_goes_only_if_nothing_can_have_it(css: str, left: str) -> None:
-    assert lighten.prune(css, {"used"}) == left
+    assert lighten.prune(css, {"used", "--used"}) == left
+
+
+@pytest.mark.parametrize(
+    ("dark", "left"),
+    [
+        ("p{a:b;c:d}", ""),
+        ("p{a:b;c:x}", "p{c:x}"),
+        ("p{a:b!important}", "p{a:b!important}"),
+        ("p,q{a:b}", "p,q{a:b}"),
+        ("@media print{p{a:b}}", "@media print{p{a:b}}"),
+        ("@media (width>3px){p{a:e}q{f:g}}", "@media (width>3px){q{f:g}}"),
+        ("p{c:x}p{c:d}", ""),
+        ("p{c:d}p{c:x}", "p{c:d}p{c:x}"),
+    ],
+)
+def test_a_dark_sheet_keeps_what_differs_from_the_light_one(dark: str, left: str) -> None:
+    assert lighten.differing(dark, "p{a:b;c:x}p{c:d}@media (width>3px){p{a:e}}") == left
 
 
 def test_the_names_of_pages_and_scripts_are_used(tmp_path: Path) -> None:
     (tmp_path / "a.html").write_text(
-        '<p class="one two" id="three">prose</p><script>add("four")</script><script src="five.js"></script>', "utf-8"
+        '<p class="one two" id="three" style="color:var(--nine)">prose</p>'
+        '<script>add("four")</script><script src="five.js"></script>',
+        "utf-8",
+        "utf-8",
     )
     (tmp_path / "b.js").write_text("toggle('six-seven')", "utf-8")
     (tmp_path / "bootstrap.min.js").write_text("'carousel'", "utf-8")
+    (tmp_path / "c.css").write_text("p { color: var( --eight, red); --ten: 1 }", "utf-8")
     names = lighten.used_names(tmp_path)
-    assert {"one", "two", "three", "four", "six-seven", "show"} <= names
-    assert not {"prose", "carousel"} & names
+    assert {"one", "two", "three", "four", "six-seven", "show", "--eight", "--nine"} <= names
+    assert not {"prose", "carousel", "--ten"} & names
+
+
+WAITING = """<!DOCTYPE html><html><head><meta charset="utf-8"/><title>T</title>
+<script>var told = []; const tell = (text) => told.push(text);
+document.addEventListener("DOMContentLoaded", () => tell(`1 with ${window.a}`));</script>
+<script src="a.js"></script><script src="gone.js"></script><script src="b.js" type="module"></script>
+<script src="c.js"></script></head><body><p id="p">Shown.</p>
+<script>addEventListener("load", () => tell("5 loaded"));
+window.addEventListener("DOMContentLoaded", { handleEvent() { tell("4 as an object"); throw Error("a fault"); } });
+</script></body></html>"""
+
+
+def test_what_waits_for_a_page_waits_for_its_late_libraries(tmp_path: Path) -> None:
+    page = BeautifulSoup(WAITING, "html.parser")
+    lighten.read_libraries_late(page)
+    assert [script.get("src") for script in page.find_all("script")] == [None] * 3
+    assert page.head.meta.find_next_sibling().name == "title", "what a browser has to know comes first"
+    (tmp_path / "index.html").write_text(str(page), encoding="utf-8")
+    (tmp_path / "a.js").write_text("document.addEventListener('DOMContentLoaded', () => tell('2')); window.a = 'a'")
+    (tmp_path / "b.js").write_text("tell(document.getElementById('p').textContent); window.b = 'b'")
+    (tmp_path / "c.js").write_text(
+        "document.addEventListener('DOMContentLoaded', () => { tell('3 with ' + b);"
+        " document.addEventListener('DOMContentLoaded', () => tell('too late'));"
+        " window.addEventListener('load', () => tell('6 loaded')); });"
+        "document.addEventListener('click', () => tell('a click'))"
+    )
+    with browsers.launch() as browser, preview.server(tmp_path, 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        view = browser.new_page()
+        faults: list[str] = []
+        view.on("pageerror", lambda error: faults.append(str(error)))
+        view.goto(f"http://127.0.0.1:{server.server_port}/")
+        view.click("p")
+        told = view.evaluate("told")
+        server.shutdown()
+    assert told == ["Shown.", "1 with a", "2", "3 with b", "4 as an object", "5 loaded", "6 loaded", "a click"]
+    assert faults == ["a fault"]
+
+
+def test_a_page_without_libraries_stays() -> None:
+    page = BeautifulSoup("<html><head><title>T</title></head><body>x</body></html>", "html.parser")
+    lighten.read_libraries_late(page)
+    assert str(page) == "<html><head><title>T</title></head><body>x</body></html>"

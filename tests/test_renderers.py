@@ -1,17 +1,14 @@
 """What a reader gets of each page, in order: by the preview what the notebook holds, and by Quarto the same again."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
 from bs4 import BeautifulSoup, Tag
-from conftest import LESSONS
+from conftest import LESSONS, RENDERERS
 from smalldocs.notebook import cell_options
-
-from course_build import preview, render
-from course_build.stage import stage
 
 NOT_CONTENT = (
     "#title-block-header, #quarto-appendix, .quarto-listing, .page-navigation, .code-annotation-anchor, .anchorjs-link,"
@@ -83,17 +80,6 @@ def count(parts: list[Part], *kinds: str) -> int:
     return sum(part[0] in kinds for part in parts)
 
 
-@pytest.fixture(scope="module")
-def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return stage(tmp_path_factory.mktemp("renderers") / "staged")
-
-
-@pytest.fixture(scope="module")
-def previewed(staged: Path) -> Path:
-    preview.render(staged, staged.parent / "preview")
-    return staged.parent / "preview"
-
-
 def outlines(site: Path) -> Iterator[tuple[str, list[Part]]]:
     for path in sorted(site.rglob("*.html")):
         if "site_libs" not in path.parts:
@@ -101,8 +87,8 @@ def outlines(site: Path) -> Iterator[tuple[str, list[Part]]]:
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
-def test_the_preview_shows_all_that_a_notebook_holds(previewed: Path, lesson: Path) -> None:
-    parts = outline((previewed / "notebooks" / f"{lesson.stem}.html").read_text(encoding="utf-8"))
+def test_the_preview_shows_all_that_a_notebook_holds(sites: Callable[[str], Path], lesson: Path) -> None:
+    parts = outline((sites("preview") / "notebooks" / f"{lesson.stem}.html").read_text(encoding="utf-8"))
     notebook = nbformat.read(lesson, as_version=4)
     prose = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     text = "\n\n".join(FENCED.sub("", cell) for cell in prose)
@@ -163,13 +149,9 @@ def test_an_outline_reads_quartos_way_of_writing_as_the_previews() -> None:
     ]
 
 
-def test_quarto_shows_the_same(staged: Path, previewed: Path) -> None:
-    quarto = render.find_quarto(install=False)
-    if quarto is None:
-        pytest.skip("there is no quarto on the PATH to compare with")
-    output = staged.parent / "quarto"
-    render.render_with(quarto, staged, output)
-    by_quarto, by_preview = dict(outlines(output)), dict(outlines(previewed))
+@pytest.mark.skipif("quarto" not in RENDERERS, reason="there is no quarto on the PATH to compare with")
+def test_quarto_shows_the_same(sites: Callable[[str], Path]) -> None:
+    by_quarto, by_preview = (dict(outlines(sites(renderer))) for renderer in ("quarto", "preview"))
     assert by_quarto.keys() == by_preview.keys()
     for name, parts in by_preview.items():
         assert by_quarto[name] == parts, name

@@ -15,27 +15,25 @@ import browsers
 import numpy as np
 import pytest
 import yaml
+from browsers import DESKTOP, LESSON, PHONE
 from bs4 import BeautifulSoup, Tag
+from conftest import rendered
 from PIL import Image
 
 from course_build import lighten, preview
 from course_build.paths import ROOT
-from course_build.stage import stage
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed").Axe()
 
-DESKTOP = {"width": 1280, "height": 900}
-PHONE = {"width": 390, "height": 844}
 SMALL_PHONE = {"width": 320, "height": 640}  # what WCAG asks to reflow at
 WCAG = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
     "resultTypes": ["violations"],
 }
-LESSON = "notebooks/03_huggingface_nlp.html"
 LONGEST = "notebooks/05_inside_distilbert.html"
 
-by_the_preview = pytest.mark.parametrize("site", ["preview"], indirect=True)
+by_the_preview = pytest.mark.parametrize("renderer", ["preview"], indirect=True)
 
 
 @pytest.fixture
@@ -47,13 +45,12 @@ def page(browser: "playwright.Browser") -> Iterator["playwright.Page"]:
 
 
 @pytest.fixture(scope="module")
-def unlightened(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site with all that the libraries' style sheets and fonts hold."""
-    folder = tmp_path_factory.mktemp("unlightened")
+def unlightened(renderer: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site with all that the libraries' style sheets hold."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lighten, "lighten_styles", lambda site: None)
-        preview.render(stage(folder / "staged"), folder / "_site")
-    return folder / "_site"
+        for name in ("lighten_styles", "lighten_dark"):
+            patch.setattr(lighten, name, lambda site: None)
+        return rendered(renderer, tmp_path_factory.mktemp("unlightened"))
 
 
 def names(site: Path) -> list[str]:
@@ -113,7 +110,6 @@ def test_every_page_is_private_sound_accessible_and_fits(
     assert troubles == []
 
 
-@by_the_preview
 @pytest.mark.parametrize(("scheme", "size"), [("light", DESKTOP), ("dark", PHONE)], ids=["desktop", "phone"])
 def test_styles_that_were_taken_out_are_not_missed(
     site: Path, unlightened: Path, browser: "playwright.Browser", scheme: str, size: dict[str, int]
