@@ -202,15 +202,27 @@ def lighten_dark(site: Path) -> None:
 
 
 def differing(css: str, before: str) -> str:
-    """Return a style sheet without the declarations that end up the same in a rule of the sheet `before`."""
+    """Return a style sheet without the declarations that end up the same in a rule of the sheet `before`.
+
+    Both sheets have the same rules in the same order but for a few. What only `before` sets, this one has to set again,
+    wherever it did, or the new rule would win over it: all of that property's family stays.
+    """
     other, own = last_declarations(before), last_declarations(css)
+    new = {family(name) for rule, names in other.items() for name in names.keys() - own.get(rule, {}).keys()}
 
     def keep(where: str, selectors: list[str], declarations: Declarations) -> tuple[list[str], Declarations]:
         rule = where, ",".join(selectors)
         there, here = other.get(rule, {}), own[rule]
-        return selectors, [(name, text) for name, text in declarations if there.get(name) != here[name]]
+        return selectors, [
+            (name, text) for name, text in declarations if there.get(name) != here[name] or family(name) in new
+        ]
 
     return rewrite(css, keep)
+
+
+def family(name: str) -> str:
+    """Return what a property has in common with its shorthand, such as `font`; of a variable all of its name."""
+    return name if name.startswith("--") else name.partition("-")[0]
 
 
 def last_declarations(css: str) -> dict[tuple[str, str], dict[str, str]]:
