@@ -319,6 +319,33 @@ def test_the_first_tab_finds_every_box_that_scrolls(base: str, browser: "playwri
     context.close()
 
 
+def test_an_output_fades_where_it_goes_on_until_it_is_scrolled_to_its_end(
+    base: str, browser: "playwright.Browser"
+) -> None:
+    context = browser.new_context(viewport=PHONE)
+    page = context.new_page()
+    page.goto(f"{base}/{LONGEST}")
+    browsers.style(page, browsers.LAID_OUT)
+    seen = page.evaluate(
+        """async () => {
+            const frame = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+            const boxes = [...document.querySelectorAll("main .cell-output pre")];
+            const goesOn = boxes.map((box) => box.scrollWidth > box.clientWidth + 1);
+            const fades = () => boxes.map((box) => getComputedStyle(box).maskImage !== "none");
+            await frame();
+            const before = fades();
+            for (const box of boxes) box.scrollLeft = box.scrollWidth;
+            await frame();
+            return [goesOn, before, fades()];
+        }"""
+    )
+    goes_on, before, at_the_end = seen
+    assert len({*goes_on}) == 2
+    assert before == goes_on
+    assert not any(at_the_end)
+    context.close()
+
+
 def test_what_unfolds_can_be_reached_by_key(base: str, browser: "playwright.Browser") -> None:
     context = browser.new_context(viewport=PHONE)
     page = context.new_page()
