@@ -116,7 +116,8 @@ def plot_memory(sizes: dict[str, int], bits: dict[str, int], limit: float | None
             colour = shades(0.15 + 0.6 * row / max(1, len(bits) - 1))
             axes.barh(places, memory, height=height * 0.92, color=colour, label=precision)
             for place, amount in zip(places, memory, strict=True):
-                axes.text(amount * 1.08, place, f"{precision}  {format_bytes(amount)}", va="center", fontsize=9)
+                label = axes.text(amount * 1.08, place, f"{precision}  {format_bytes(amount)}", va="center", fontsize=9)
+                label.set_bbox({"facecolor": axes.get_facecolor(), "edgecolor": "none", "pad": 1})  # hides the line
         axes.set(yticks=range(len(sizes)), yticklabels=list(sizes), xscale="log", title=title)
         axes.set_xlim(right=max(sizes.values()) * max(bits.values()) / 8 * 12)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda amount, _: format_bytes(amount)))

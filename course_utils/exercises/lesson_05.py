@@ -151,7 +151,7 @@ def check_count_layer(count_layer: Callable[[int, int], int]) -> str:
             raise WrongAnswerError(
                 f"A layer with width {width} and {wide} inside has {expected:,} parameters; yours: {found:,.0f}."
             )
-    return "Attention grows with the square of the width. That is why models double in width and not by a little."
+    return "The tables grow with the square of the width: twice as wide is about four times as many."
 
 
 @functools.cache

@@ -155,7 +155,7 @@ def check_lora_parameters(lora_parameters: Callable[[list[tuple[int, int]], int]
             raise WrongAnswerError("Those are all the numbers. Count the trained ones only: A and B, not W.")
         if found in (sum(r * rows for rows, _ in shapes), sum(r * columns for _, columns in shapes)):
             raise WrongAnswerError(
-                "That is one of the two thin matrices. B has a column for each column of r, A a row."
+                "That is one of the two thin matrices. B has r columns and A has r rows: count both."
             )
         if shapes and found == r * sum(shapes[0]):
             raise WrongAnswerError("You counted the first matrix only. Sum over all the shapes.")
