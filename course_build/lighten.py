@@ -172,9 +172,10 @@ def used_names(site: Path) -> set[str]:
     for path in site.rglob("*.css"):
         names.update(VARIABLE.findall(path.read_text(encoding="utf-8")))
     for path in site.rglob("*.js"):
-        if not path.name.startswith("bootstrap"):
-            words = WORD.findall(path.read_text(encoding="utf-8"))
-            names.update(words, (f"bi-{word}" for word in words))  # Quarto's search puts an icon's name together
+        words = WORD.findall(path.read_text(encoding="utf-8"))
+        if path.name.startswith("bootstrap"):
+            words = [word for word in words if word.startswith("--")]
+        names.update(words, (f"bi-{word}" for word in words))  # Quarto's search puts an icon's name together
     return names
 
 

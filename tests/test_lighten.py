@@ -141,10 +141,10 @@ def test_the_names_of_pages_and_scripts_are_used(tmp_path: Path) -> None:
         "utf-8",
     )
     (tmp_path / "b.js").write_text("toggle('six-seven')", "utf-8")
-    (tmp_path / "bootstrap.min.js").write_text("'carousel'", "utf-8")
+    (tmp_path / "bootstrap.min.js").write_text("'carousel', '--eleven'", "utf-8")
     (tmp_path / "c.css").write_text("p { color: var( --eight, red); --ten: 1 }", "utf-8")
     names = lighten.used_names(tmp_path)
-    assert {"one", "two", "three", "four", "six-seven", "show", "--eight", "--nine"} <= names
+    assert {"one", "two", "three", "four", "six-seven", "show", "--eight", "--nine", "--eleven"} <= names
     assert not {"prose", "carousel", "--ten"} & names
 
 
