@@ -329,7 +329,7 @@ def test_an_output_fades_where_it_goes_on_until_it_is_scrolled_to_its_end(
     seen = page.evaluate(
         """async () => {
             const frame = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-            const boxes = [...document.querySelectorAll("main .cell-output pre")];
+            const boxes = [...document.querySelectorAll("main :is(.cell-output pre, .cell-output-display)")];
             const goesOn = boxes.map((box) => box.scrollWidth > box.clientWidth + 1);
             const fades = () => boxes.map((box) => getComputedStyle(box).maskImage !== "none");
             await frame();
@@ -342,6 +342,8 @@ def test_an_output_fades_where_it_goes_on_until_it_is_scrolled_to_its_end(
     goes_on, before, at_the_end = seen
     assert len({*goes_on}) == 2
     assert before == goes_on
+    for figure in page.locator("main figure img").all():
+        assert figure.bounding_box()["width"] >= 500, "its words can be read"
     assert not any(at_the_end)
     context.close()
 
