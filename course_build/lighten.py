@@ -183,7 +183,6 @@ def prune(css: str, names: set[str]) -> str:
     """Return a style sheet without what needs a class, an id or a variable that is none of `names`."""
 
     def keep(where: str, selectors: list[str], declarations: Declarations) -> tuple[list[str], Declarations]:
-        del where
         return (
             [selector for selector in selectors if can_apply(tinycss2.parse_component_value_list(selector), names)],
             [(name, text) for name, text in declarations if not name.startswith("--") or name in names],

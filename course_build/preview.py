@@ -422,10 +422,13 @@ def render_project(project: Path) -> Path:
         path.write_text(json.dumps(mend_notebook(notebook, folder)), encoding="utf-8")
         # The cards and the sitemap carry it.
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    fronts = {path: front_matter("".join(map(source, notebook["cells"][:1]))) for path, notebook in notebooks.items()}
+    fronts = {
+        path.with_suffix(".html"): front_matter("".join(map(source, notebook["cells"][:1])))
+        for path, notebook in notebooks.items()
+    }
     for path in project.rglob("*.qmd"):
         text = path.read_text(encoding="utf-8")
-        fronts[path] = front_matter(text)
+        fronts[path.with_suffix(".html")] = front_matter(text)
         path.write_text(mend_front_matter(text), encoding="utf-8")
     (project / "_quarto.yml").write_text(yaml.safe_dump(mend_config(config), sort_keys=False), encoding="utf-8")
     try:
@@ -440,8 +443,7 @@ def render_project(project: Path) -> Path:
     base = posixpath.join(urlsplit(str(site.project.website.get("site-url") or "")).path or "/", "")
     for path in sorted(site.out.rglob("*.html")):
         name = path.relative_to(site.out).as_posix()
-        written = next(path for path in fronts if path.with_suffix(".html") == project / name)
-        front, notebook = fronts[written], notebooks.get(written)
+        front, notebook = fronts[project / name], notebooks.get((project / name).with_suffix(".ipynb"))
         page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
         mend_page(page, name, front, notebook, base)
         lighten.lighten_page(page, path)

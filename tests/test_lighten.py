@@ -138,7 +138,6 @@ def test_the_names_of_pages_and_scripts_are_used(tmp_path: Path) -> None:
         '<p class="one two" id="three" style="color:var(--nine)">prose</p>'
         '<script>add("four")</script><script src="five.js"></script>',
         "utf-8",
-        "utf-8",
     )
     (tmp_path / "b.js").write_text("toggle('six-seven')", "utf-8")
     (tmp_path / "bootstrap.min.js").write_text("'carousel', '--eleven'", "utf-8")
