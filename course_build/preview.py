@@ -39,11 +39,12 @@ QUARTO_ONLY = {
     ("execute",),
     ("filters",),
     ("language",),
+    ("project", "post-render"),
     ("format", "html", "html-math-method"),
     ("format", "html", "respect-user-color-scheme"),
 }
-"""Keys of `_quarto.yml` that smalldocs doesn't know. It runs no code and no filter, has words of its own, and follows
-the browser's colour scheme anyway; the maths is `mathml` below."""
+"""Keys of `_quarto.yml` for Quarto alone. smalldocs runs no code, no filter and no Lua script, has words of its own and
+follows the browser's colour scheme anyway; the maths is `mathml` below, and what the script does is done here, too."""
 
 ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 ANNOTATION = re.compile(r"\s*#\s*&lt;(\d+)&gt;\s*</span>\s*$", re.MULTILINE)

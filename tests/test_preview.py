@@ -323,6 +323,17 @@ def test_only_known_keys_reach_smalldocs(project: Path, raw: Path) -> None:
     assert "execute" in CONFIG, "the mend works on a copy"
 
 
+def test_a_script_of_quartos_own_language_is_left_to_quarto(project: Path, tmp_path: Path) -> None:
+    copied = shutil.copytree(project, tmp_path / "project")
+    config = CONFIG | {"project": CONFIG["project"] | {"post-render": "lighten.lua"}}
+    (copied / "_quarto.yml").write_text(yaml.safe_dump(config))
+    (copied / "lighten.lua").write_text("print()")
+    with pytest.raises(smalldocs.config.BuildError, match=r"lighten\.lua"):  # defect: it wants a program
+        smalldocs.site.build(copied, quiet=True)
+    preview.render(copied, tmp_path / "_site")
+    assert (tmp_path / "_site" / "index.html").is_file()
+
+
 def test_a_render_is_quiet_and_reads_only(project: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     before = {path: path.read_bytes() for path in sorted(project.rglob("*")) if path.is_file()}
     preview.render(project, tmp_path / "_site")
