@@ -110,6 +110,22 @@ def test_every_page_is_private_sound_accessible_and_fits(
     assert troubles == []
 
 
+@pytest.mark.parametrize("size", [PHONE, {"width": 768, "height": 1024}, DESKTOP], ids=["phone", "tablet", "desktop"])
+@pytest.mark.parametrize("name", ["index.html", LESSON])
+def test_a_page_lies_where_its_scripts_will_have_it(
+    base: str, browser: "playwright.Browser", size: dict[str, int], name: str
+) -> None:
+    places = []
+    for scripts in (False, True):
+        context = browser.new_context(viewport=size, java_script_enabled=scripts)
+        page = context.new_page()
+        page.goto(f"{base}/{name}", wait_until="networkidle")
+        places.append(page.locator("main p").first.bounding_box())
+        context.close()
+    before, after = places
+    assert before == pytest.approx(after, abs=2)
+
+
 @pytest.mark.parametrize(("scheme", "size"), [("light", DESKTOP), ("dark", PHONE)], ids=["desktop", "phone"])
 def test_styles_that_were_taken_out_are_not_missed(
     site: Path, unlightened: Path, browser: "playwright.Browser", scheme: str, size: dict[str, int]
