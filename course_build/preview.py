@@ -330,6 +330,16 @@ def mend_card(page: BeautifulSoup, front: dict) -> None:
             shown["content"] = shown["content"].removesuffix(front["image"]) + card
 
 
+def mend_minutes(page: BeautifulSoup, path: str, fronts: dict[str, dict]) -> None:
+    """Let a card say how long its lesson takes, as Quarto writes a field of the site's own: smalldocs leaves it out."""
+    for link in page.select(".quarto-grid-link"):
+        front = fronts.get(posixpath.normpath(posixpath.join(posixpath.dirname(path), link["href"])), {})
+        if "minutes" in front:
+            row = f'<tr><td>Minutes</td><td class="minutes">{front["minutes"]}</td></tr>'
+            table = f'<table class="card-other-values"><tbody>{row}</tbody></table>'
+            link.select_one(".card-body").append(BeautifulSoup(table, "html.parser"))
+
+
 def mend_body(page: BeautifulSoup, front: dict) -> None:
     """Give a page's body the classes that its front matter names."""
     page.body["class"] = [*page.body.get("class", []), *(front.get(BODY_CLASSES) or "").split()]
@@ -382,6 +392,11 @@ def find_notebooks(project: Path) -> list[Path]:
     )
 
 
+def page_name(source: Path, project: Path) -> str:
+    """Return the address, from the site's root, of the page that a notebook or a `.qmd` becomes."""
+    return source.relative_to(project).with_suffix(".html").as_posix()
+
+
 def broken_links(site: Site) -> list[str]:
     """Return the links that lead nowhere. A file that the build itself makes, such as the feed, is not missing."""
     return [
@@ -389,13 +404,15 @@ def broken_links(site: Site) -> list[str]:
     ]
 
 
-def mend_page(page: BeautifulSoup, path: str, front: dict, notebook: dict | None, base: str) -> None:
-    """Apply every mend to a rendered page. `path` is the page's, from the site's root, and `front` its front matter."""
+def mend_page(page: BeautifulSoup, path: str, fronts: dict[str, dict], notebook: dict | None, base: str) -> None:
+    """Apply every mend to the rendered page at `path` (from the site's root). `fronts` is each page's front matter."""
+    front = fronts[path]
     if notebook:
         mend_classes(page, notebook)
         mend_alternatives(page, notebook)
         mend_card(page, front)
     mend_body(page, front)
+    mend_minutes(page, path, fronts)
     mend_annotations(page)
     mend_maths(page)
     mend_footnotes(page)
@@ -424,12 +441,12 @@ def render_project(project: Path) -> Path:
         # The cards and the sitemap carry it.
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     fronts = {
-        path.with_suffix(".html"): front_matter("".join(map(source, notebook["cells"][:1])))
+        page_name(path, project): front_matter("".join(map(source, notebook["cells"][:1])))
         for path, notebook in notebooks.items()
     }
     for path in project.rglob("*.qmd"):
         text = path.read_text(encoding="utf-8")
-        fronts[path.with_suffix(".html")] = front_matter(text)
+        fronts[page_name(path, project)] = front_matter(text)
         path.write_text(mend_front_matter(text), encoding="utf-8")
     (project / "_quarto.yml").write_text(yaml.safe_dump(mend_config(config), sort_keys=False), encoding="utf-8")
     try:
@@ -444,9 +461,9 @@ def render_project(project: Path) -> Path:
     base = posixpath.join(urlsplit(str(site.project.website.get("site-url") or "")).path or "/", "")
     for path in sorted(site.out.rglob("*.html")):
         name = path.relative_to(site.out).as_posix()
-        front, notebook = fronts[project / name], notebooks.get((project / name).with_suffix(".ipynb"))
+        notebook = notebooks.get((project / name).with_suffix(".ipynb"))
         page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-        mend_page(page, name, front, notebook, base)
+        mend_page(page, name, fronts, notebook, base)
         lighten.lighten_page(page, path)
         path.write_text(policy.add(str(page)), encoding="utf-8")
     lighten.lighten_styles(site.out)

@@ -58,6 +58,7 @@ body-classes: home wide
 listing:
   contents: notebooks/*.ipynb
   type: grid
+  fields: [title, subtitle, date, minutes]
   feed:
     type: metadata
 ---
@@ -70,6 +71,7 @@ MISSING = "---\ntitle: Not here\n---\n\n[Home](index.qmd)\n"
 FRONT = """---
 title: Two
 subtitle: "With `code` & more"
+minutes: 45
 image: two.svg
 open-graph:
   image: cards/two.png
@@ -304,6 +306,12 @@ def test_code_in_a_subtitle(raw: Path, mended: Path) -> None:
         subtitle = page(mended, name).select_one(place)
         assert subtitle.code.get_text() == "code"
         assert subtitle.get_text() == "With code & more"
+
+
+def test_a_card_says_how_long_its_lesson_takes(raw: Path, mended: Path) -> None:
+    assert "45" not in page(raw, "index.html").select_one(".quarto-grid-item").get_text(), "defect"
+    card = page(mended, "index.html").select_one(".quarto-grid-item")
+    assert [cell.get_text() for cell in card.select(".card-other-values td")] == ["Minutes", "45"]
 
 
 def test_the_404_page_works_at_any_depth(raw: Path, mended: Path) -> None:

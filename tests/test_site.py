@@ -22,6 +22,7 @@ from PIL import Image
 
 from course_build import lighten, preview
 from course_build.paths import ROOT
+from course_build.syllabus import front_matter
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed").Axe()
@@ -588,18 +589,19 @@ def test_each_page_has_one_title_and_a_language(site: Path) -> None:
 
 def test_home_lists_every_lesson_with_what_a_reader_asks(site: Path) -> None:
     home = soup(site, "index.html")
-    cards = home.select(".quarto-grid-item")
     lessons = [name for name in names(site) if name.startswith("notebooks/")]
     assert [leads_to("index.html", link) for link in home.select("a.quarto-grid-link")] == lessons
-    for card in cards:
-        for part in (
-            "img[alt]",
-            ".listing-title",
-            ".listing-description",
-            ".listing-category",
-            ".listing-reading-time",
+    for lesson, card in zip(lessons, home.select(".quarto-grid-item"), strict=True):
+        front = front_matter((ROOT / lesson).with_suffix(".ipynb"))
+        for part, text in (
+            (".listing-title", front["title"]),
+            (".listing-description", front["description"]),
+            (".card-other-values", f"Minutes {front['minutes']}"),
         ):
-            assert card.select_one(part), part
+            shown = card.select_one(part).get_text(" ").replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+            assert " ".join(shown.split()) == text
+        assert [kind.get_text() for kind in card.select(".listing-category")] == front["categories"]
+        assert card.select_one("img")["alt"]
 
 
 def test_lessons_lead_on_to_each_other(site: Path) -> None:
