@@ -12,7 +12,7 @@ if os.getenv("QUARTO_PROJECT_RENDER_ALL") and exists("course_build/after_quarto.
   for _, python in ipairs({ own, os.getenv("QUARTO_PYTHON") or "python3", "python" }) do
     local ran, said = pcall(pandoc.pipe, python, { "-m", "course_build.after_quarto", site }, "")
     if ran then
-      print(said)
+      io.write(said)
       return
     end
   end
