@@ -69,7 +69,7 @@ def _leave_out(path: Path) -> None:
 
 
 def chosen(names: list[str], folder: Path = NOTEBOOKS) -> list[Path]:
-    """Return the lessons that names mean, such as `03`, `03_hugging` or a notebook's path; all of them if there is none.
+    """Return the lessons that names such as `03`, `03_hugging` or a notebook's path mean; all of them if there is none.
 
     Raises:
         BuildError: a name fits no lesson; the message has those that there are.

@@ -139,9 +139,7 @@ def parse_yaml(text: str, name: str, first: int = 1) -> Yaml:
 def _yaml_problem(error: yaml.MarkedYAMLError, line: str) -> str:
     """Say what is wrong with a line of YAML, and how to write it."""
     problem, context = error.problem or "", error.context or ""
-    key, colon, value = line.partition(":")
-    value = value.strip()
-    quoted = f"{key}: {json.dumps(value, ensure_ascii=False)}".strip() if colon and value else None
+    key, _, value = (part.strip() for part in line.partition(":"))
     if "\t" in line[: len(line) - len(line.lstrip())] or "'\\t'" in problem:
         return "a tab. YAML is indented with spaces."
     if "twice" in problem:
@@ -150,12 +148,10 @@ def _yaml_problem(error: yaml.MarkedYAMLError, line: str) -> str:
         return "a quotation mark is opened here and not closed."
     if "flow sequence" in context or "flow mapping" in context:
         return f"a bracket is opened and not closed, or a comma is missing: {line.strip()}"
-    if quoted and (
-        "not allowed here" in problem or "cannot start" in problem or "tag" in problem or "alias" in problem
-    ):
-        return f"what follows a key has to be in quotes if it holds a colon or begins with a sign. Write {quoted}"
-    said = problem.replace("\n", " ") or str(error).splitlines()[0]
-    return f"this can't be read as YAML ({said}): {line.strip()}"
+    if value and value[0] not in "\"'" and (": " in value or value.endswith(":") or value[0] in "@`%*&!|>?{}[],"):
+        text = json.dumps(value, ensure_ascii=False)
+        return f"what holds a colon or begins with a sign has to be in quotes. Write {key}: {text}"
+    return f"this can't be read as YAML ({problem or context}): {line.strip()}"
 
 
 # -------------------------------------------------------------------------------------------------------- front matter
@@ -221,7 +217,7 @@ def read_notebook(path: Path, name: str | None = None) -> NotebookNode:
     try:
         with warnings.catch_warnings(action="ignore"):  # of cells without an id, which get one
             nbformat.validate(notebook)
-    except nbformat.ValidationError as error:
+    except (nbformat.ValidationError, AttributeError, KeyError, TypeError) as error:  # nbformat raises them all
         raise BuildError(
             f"{name} is no notebook that Jupyter could open: {_invalid(error)}. {_earlier(name)}"
         ) from error
@@ -253,7 +249,7 @@ def _earlier(name: str) -> str:
     )
 
 
-def _invalid(error: nbformat.ValidationError) -> str:
+def _invalid(error: Exception) -> str:
     """Say which cell of a notebook is invalid, and why."""
     place = list(getattr(error, "absolute_path", None) or [])
     where = f"cell {place[1] + 1}" if place[:1] == ["cells"] and len(place) > 1 else "the notebook"

@@ -10,7 +10,7 @@ import browsers
 import nbformat
 import pytest
 
-from course_build import preview, render
+from course_build import lessons, preview, render
 from course_build.paths import NOTEBOOKS
 from course_build.stage import stage
 from course_utils import checkpoint
@@ -22,7 +22,7 @@ os.environ.update(
 # A failing assert in a proof says what differed, as in any test module.
 pytest.register_assert_rewrite("proofs")
 
-LESSONS = sorted(NOTEBOOKS.glob("*.ipynb"))
+LESSONS = lessons.paths()
 
 RENDERERS = ["preview", *(["quarto"] if render.find_quarto(install=False) else [])]
 """What makes the site that a test is given: the preview, and Quarto as well where there is one."""

@@ -13,8 +13,8 @@ from nbformat import NotebookNode
 from safetensors.numpy import load_file, save_file
 
 from course_build import check, offline
+from course_build.lessons import front_matter
 from course_build.paths import ROOT
-from course_build.syllabus import front_matter
 from course_utils.models import catalogue, models_folder
 from course_utils.quiz import quiz
 

@@ -21,8 +21,8 @@ from conftest import rendered
 from PIL import Image
 
 from course_build import lighten, preview
+from course_build.lessons import front_matter
 from course_build.paths import ROOT
-from course_build.syllabus import front_matter
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed").Axe()
