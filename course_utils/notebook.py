@@ -5,7 +5,8 @@ import os
 import re
 import warnings
 
-ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][0-9A-Za-z]|[@-Z\\^_=>78])")
+"""What a terminal takes as an order and doesn't print: colours, moves of the cursor, links (ECMA-48)."""
 
 
 def prepare(seed: int = 0) -> None:

@@ -24,6 +24,25 @@ pytest.register_assert_rewrite("proofs")
 
 LESSONS = lessons.paths()
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--lesson 04` leaves the tests that are about that lesson alone: what `python -m course_build check 04` asks."""
+    parser.addoption("--lesson", action="append", default=[], help="only what is about this lesson, as 04")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if chosen := config.getoption("--lesson"):
+        about = {item: lesson_of(item) in chosen for item in items}
+        config.hook.pytest_deselected(items=[item for item, wanted in about.items() if not wanted])
+        items[:] = [item for item, wanted in about.items() if wanted]
+
+
+def lesson_of(item: pytest.Item) -> str | None:
+    """The two digits of the lesson that a test is about, by its parameters; None if it is about none, or about all."""
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    path = parameters.get("path")
+    return path.name[:2] if isinstance(path, Path) else parameters.get("lesson")
+
 RENDERERS = ["preview", *(["quarto"] if render.find_quarto(install=False) else [])]
 """What makes the site that a test is given: the preview, and Quarto as well where there is one."""
 
