@@ -25,7 +25,9 @@ Step = Callable[[], "subprocess.CompletedProcess[str]"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Names choose lessons; otherwise what is proven doesn't depend on who asks."""
-    parser.add_argument("names", nargs="*", metavar="LESSON", help="prove only these lessons, as 04: about a minute each")
+    parser.add_argument(
+        "names", nargs="*", metavar="LESSON", help="prove only these lessons, as 04: about a minute each"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

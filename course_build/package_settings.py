@@ -250,7 +250,9 @@ def _for_uv(pip: dict, files: dict, own: dict[str, str]) -> dict:
     }
     told: dict = {}
     for option, (key, *variables) in UV_INDEX_OF.items():
-        its_own = has.get(option) or key in files or key in files.get("pip", {}) or any(name in own for name in variables)
+        its_own = (
+            has.get(option) or key in files or key in files.get("pip", {}) or any(name in own for name in variables)
+        )
         if option in pip and not its_own:
             told[key] = pip[option]
     if "no-index" in told:

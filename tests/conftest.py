@@ -43,6 +43,7 @@ def lesson_of(item: pytest.Item) -> str | None:
     path = parameters.get("path")
     return path.name[:2] if isinstance(path, Path) else parameters.get("lesson")
 
+
 RENDERERS = ["preview", *(["quarto"] if render.find_quarto(install=False) else [])]
 """What makes the site that a test is given: the preview, and Quarto as well where there is one."""
 

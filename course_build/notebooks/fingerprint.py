@@ -89,7 +89,7 @@ def dependencies(sources: Iterable[str], lesson: str) -> list[str]:
     while wanted:
         file = wanted.pop()
         of = OF_ONE_LESSON.fullmatch(file.name)
-        if file in found or (of and of[1] != lesson):
+        if file in found or not file.is_file() or (of and of[1] != lesson):
             continue
         found.add(file)
         if file.suffix == ".py":
