@@ -162,28 +162,29 @@ def sidebar(config: str) -> list[tuple[str, str]]:
 
 
 def add_term(glossary: str, term: str) -> str:
-    """Return the glossary with a term (its heading and its text) in the place that the alphabet gives it."""
-    before, *entries = re.split(r"(?m)^(?=## |:::$)", glossary)
-    opened = next((n for n, entry in enumerate(entries) if entry.startswith("## ")), None)
-    if opened is None:
-        raise BuildError(f"{GLOSSARY} has no term beside which a new one could stand. Write it by hand.")
-    if anchor(term) in map(anchor, entries):
-        return glossary
-    place = next(
-        n for n in range(opened, len(entries)) if entries[n].startswith(":::") or anchor(entries[n]) > anchor(term)
-    )
-    if entries[place].startswith(":::"):
-        entries[place - 1] = f"{entries[place - 1].rstrip()}\n\n"
-        entries.insert(place, f"{term.strip()}\n")
-    else:
-        entries.insert(place, f"{term.strip()}\n\n")
-    return before + "".join(entries)
+    """Return the glossary with a term (its heading and its text) in the place that the alphabet gives it.
+
+    Raises:
+        BuildError: the glossary has no term yet, beside which it could stand.
+    """
+    before, entries, after = _entries(glossary)
+    if anchor(term) not in map(anchor, entries):
+        entries = sorted([*entries, term.strip()], key=anchor)
+    return before + "\n\n".join(entries) + after
 
 
 def remove_terms(glossary: str, anchors: set[str]) -> str:
     """Return the glossary without some of its terms."""
-    parts_ = re.split(r"(?m)^(?=## |:::$)", glossary)
-    return "".join(part for part in parts_ if not part.startswith("## ") or anchor(part) not in anchors)
+    before, entries, after = _entries(glossary)
+    return before + "\n\n".join(entry for entry in entries if anchor(entry) not in anchors) + after
+
+
+def _entries(glossary: str) -> tuple[str, list[str], str]:
+    """Return what stands before the terms of the glossary, the terms, and what stands after them."""
+    found = re.fullmatch(r"(.*?)(^## .*\S)(\n+:::\n.*)", glossary, re.DOTALL | re.MULTILINE)
+    if not found:
+        raise BuildError(f"{GLOSSARY} has no terms between two lines of colons. Write the new one by hand.")
+    return found[1], [entry.strip() for entry in re.split(r"^(?=## )", found[2], flags=re.MULTILINE)[1:]], found[3]
 
 
 def anchor(term: str) -> str:

@@ -19,7 +19,7 @@ from nbformat import NotebookNode
 from course_build import cards, lesson_files, lessons, sources, syllabus
 from course_build.errors import BuildError
 from course_build.exercises import SOLUTION, make_stub
-from course_build.paths import NOTEBOOKS, ROOT
+from course_build.paths import ROOT
 
 TEMPLATE = Path(__file__).with_name("lesson_template")
 PLACEHOLDER = "REPLACE:"
@@ -69,7 +69,7 @@ def make(title: str) -> list[Path]:
         raise BuildError(
             f"lesson {lesson} needs these files, and they are there already: {', '.join(taken)}. Move them."
         )
-    fill = _filled(title=title, lesson=lesson, number=f"{lesson:02d}", name=name, date=datetime.date.today())
+    fill = filled(title=title, lesson=lesson, number=f"{lesson:02d}", name=name, date=datetime.date.today())
     pages = [Path(lesson_files.CONFIG), Path(lesson_files.GLOSSARY), syllabus.PAGE.relative_to(ROOT)]
     config, glossary = (sources.read_text(ROOT / page) for page in pages[:2])
     content = {
@@ -90,7 +90,7 @@ def make(title: str) -> list[Path]:
     return [path for path in [*lesson_files.parts(name), *pages] if (ROOT / path).exists()]
 
 
-def _filled(**values: object) -> Callable[[str], str]:
+def filled(**values: object) -> Callable[[str], str]:
     """Return what fills in a part of the template, by its name."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATE), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
@@ -135,17 +135,17 @@ def draw_cards() -> None:
         print(f"cards: not drawn, for {error}. Where there is a browser: python -m course_build cards", flush=True)
 
 
-def placeholders(root: Path = ROOT) -> list[str]:
-    """Return each placeholder that a new lesson's author has still to replace, with where it is and what belongs there."""
+def placeholders() -> list[str]:
+    """Return what the authors of new lessons have still to replace: where it is, and what belongs there."""
     found = []
-    for name in sorted(path.stem for path in lessons.paths(root / NOTEBOOKS.name)):
+    for name in sorted(path.stem for path in lessons.paths()):
         for part in [*lesson_files.parts(name), Path(lesson_files.GLOSSARY)]:
-            if part.suffix == ".png" or not (root / part).is_file():
+            if part.suffix == ".png" or not (ROOT / part).is_file():
                 continue
             if part.suffix == ".ipynb":
-                places = [(f", cell {n}", cell.source) for n, cell in enumerate(lessons.read(root / part).cells, 1)]
+                places = [(f", cell {n}", cell.source) for n, cell in enumerate(lessons.read(ROOT / part).cells, 1)]
             else:
-                lines = sources.read_text(root / part).split("\n")
+                lines = sources.read_text(ROOT / part).split("\n")
                 places = [(f", line {n}", line) for n, line in enumerate(lines, 1)]
             for place, text in places:
                 found += [f"{part.as_posix()}{place}: {wanted}" for wanted in WANTED.findall(text)]

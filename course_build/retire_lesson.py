@@ -43,7 +43,7 @@ def retire(lesson: str) -> tuple[Path, list[str]]:
         BuildError: no lesson has the name, or more than one has.
     """
     path = lesson_files.one(lesson)
-    name, number = path.stem, path.name[:2]
+    name = path.stem
     files = [part for part in lesson_files.parts(name) if (ROOT / part).exists()]
     config, glossary = ROOT / lesson_files.CONFIG, ROOT / lesson_files.GLOSSARY
     elsewhere = set().union(*[lesson_files.terms(other) for other in lessons.paths() if other != path])
@@ -62,5 +62,10 @@ def retire(lesson: str) -> tuple[Path, list[str]]:
         for part in files:
             (ROOT / part).unlink()
         syllabus.run(argparse.Namespace())
-    named = rf"(?<!\w)(?:{re.escape(name)}|lesson_{number}|quiz_{number}|[Ll]esson {int(number)})(?!\w)"
-    return folder, lesson_files.mentions(re.compile(named))
+    return folder, lesson_files.mentions(naming(name))
+
+
+def naming(name: str) -> re.Pattern[str]:
+    """Return the pattern that finds whatever speaks of a lesson: by its name, its files, or its number."""
+    number = name[:2]
+    return re.compile(rf"(?<!\w)(?:{re.escape(name)}|lesson_{number}|quiz_{number}|[Ll]esson {int(number)})(?!\w)")
