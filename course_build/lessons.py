@@ -62,14 +62,14 @@ def _leave_out(path: Path) -> None:
     """Say, once, that a notebook is left out."""
     print(
         f"course_build: {sources.name_of(path)} is left out, for a lesson's name is two digits, an underscore and words"
-        " joined by underscores, such as 10_counting_words.ipynb. Rename it, or move it elsewhere.",
+        " joined by underscores, such as 04_tokenizers.ipynb. Rename it, or move it elsewhere.",
         file=sys.stderr,
         flush=True,
     )
 
 
 def chosen(names: list[str], folder: Path = NOTEBOOKS) -> list[Path]:
-    """Return the lessons that names such as `03`, `03_hugging` or a notebook's path mean; all of them if there is none.
+    """Return the lessons that names mean, such as `03`, `03_hug`, `huggingface_nlp` or a path; all if there is none.
 
     Raises:
         BuildError: a name fits no lesson; the message has those that there are.
@@ -78,7 +78,8 @@ def chosen(names: list[str], folder: Path = NOTEBOOKS) -> list[Path]:
     wanted = set()
     for name in names:
         stem = Path(name).name.removesuffix(".ipynb")
-        fits = [path for path in there if path.stem.startswith(stem.zfill(2) if stem.isdecimal() else stem or "?")]
+        begins = stem.zfill(2) if stem.isdecimal() else stem or "?"
+        fits = [path for path in there if path.stem.startswith(begins) or path.stem[3:] == stem]
         if not fits:
             raise BuildError(f"no lesson is called {name!r}. There are: {', '.join(path.stem for path in there)}")
         wanted |= set(fits)

@@ -3,13 +3,15 @@
 import json
 import re
 import subprocess
+from pathlib import Path
 
 import nbformat
 import pytest
 import yaml
 
-from course_build import lessons, stage, syllabus
+from course_build import lesson_files, lessons, sources, stage, syllabus
 from course_build.errors import BuildError
+from course_build.paths import ROOT
 
 FRONT = {
     "title": "Counting words",
@@ -46,6 +48,39 @@ def lesson(tmp_path):
         return path
 
     return write
+
+
+# ----------------------------------------------------------------------------------------------------- of the checkout
+
+
+def test_each_lesson_has_all_its_parts_and_no_part_has_lost_its_lesson():
+    wanted = {part.as_posix() for path in lessons.paths() for part in lesson_files.parts(path.stem)}
+    kinds = {re.sub(r"\d\d(_\w+)?", "*", part) for part in wanted}
+    found = {path.relative_to(ROOT).as_posix() for kind in kinds for path in ROOT.glob(kind)}
+    pictures = {path for path in found - wanted if path.startswith("notebooks/images/")}
+    assert wanted - found == set(), "CONTRIBUTING.md says what a lesson is made of"
+    assert found - wanted == {path for path in pictures if not re.match(r"\d\d_", Path(path).name)}
+
+
+def test_the_sidebar_has_each_lesson_once_and_in_order():
+    listed = [entry for entry in lesson_files.sidebar(sources.read_text(ROOT / "_quarto.yml")) if entry[1]]
+    assert [address for _, address in listed] == [f"notebooks/{path.name}" for path in lessons.paths()]
+    assert all(text.startswith(f"{int(Path(address).name[:2])} · ") for text, address in listed)
+
+
+NUMBERS = "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|twenty"
+COUNTED = re.compile(rf"\b(?:{NUMBERS}|\d+) (?:lessons|notebooks)\b|\blesson \S+ of \d+\b", re.IGNORECASE)
+
+
+def test_nobody_counts_the_lessons():
+    """A number of lessons would be wrong on the day that one comes or goes."""
+    pages = [*ROOT.glob("*.qmd"), *ROOT.glob("*.md"), *ROOT.glob("*.yml"), *ROOT.glob("*.cff"), *lessons.paths()]
+    pages += [*(ROOT / "assets").glob("*.html"), *(ROOT / "course_build").glob("*.jinja")]
+    for path in pages:
+        text = sources.read_text(path)
+        assert not (found := COUNTED.search(text)), f"{path.name}: {found[0]}"
+    assert COUNTED.search("Nine notebooks that")
+    assert COUNTED.search("Lesson {{ lesson }} of 9".replace("{{ lesson }}", "3"))
 
 
 # ------------------------------------------------------------------------------------------------------------ which
@@ -97,7 +132,7 @@ def test_two_lessons_of_one_number_are_refused(tmp_path):
         (["1"], ["01_one"]),
         (["10"], ["10_ten"]),
         (["10_ten", "01_one.ipynb"], ["01_one", "10_ten"]),
-        (["notebooks/03_three.ipynb", "03_th"], ["03_three"]),
+        (["notebooks/03_three.ipynb", "03_th", "three"], ["03_three"]),
     ],
 )
 def test_a_name_chooses_a_lesson(tmp_path, names, expected):
@@ -105,7 +140,7 @@ def test_a_name_chooses_a_lesson(tmp_path, names, expected):
     assert [path.stem for path in lessons.chosen(names, folder)] == expected
 
 
-@pytest.mark.parametrize("name", ["7", "07", "three", "", "03_three.md", "0"])
+@pytest.mark.parametrize("name", ["7", "07", "thre", "", "03_three.md", "11"])
 def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path, name):
     folder = folder_of(tmp_path, "01_one.ipynb", "03_three.ipynb")
     with pytest.raises(BuildError, match=r"no lesson is called .*There are: 01_one, 03_three"):
