@@ -1,4 +1,4 @@
-"""The engine that runs a lesson: isolated, in the order of the run, without limits, and with clear words for failures."""
+"""The engine that runs a lesson: isolated, in the order of the run, and with clear words for failures."""
 
 import sys
 import threading
@@ -39,7 +39,7 @@ CELLS = (
     "print('a')\ndisplay('mid')\nprint('b')",
     "1 + 1\n2 + 2",
     "'mine' in globals()",
-    "%matplotlib inline\nimport matplotlib\nmatplotlib.rcParams['savefig.dpi'], matplotlib.rcParams['figure.facecolor']",
+    "%matplotlib inline\nfrom matplotlib import rcParams\nrcParams['savefig.dpi'], rcParams['figure.facecolor']",
     "import os, pathlib, sys\nassert __debug__\nos.path.samefile(sys.executable, os.environ['THIS_PYTHON'])",
     "pathlib.Path('made.png').write_bytes(b'1')\npathlib.Path('beside.txt').read_text()",
     "import course_build\npathlib.Path(course_build.__file__).parents[1] == pathlib.Path(os.environ['THIS_ROOT'])",
