@@ -17,8 +17,11 @@ from course_build.progress import in_words
 
 PYTHON = [sys.executable, "-m"]
 
-ABOUT_LESSONS = ("dialect", "exercises", "glossary", "lessons", "notebooks", "quizzes", "syllabus")
+ABOUT_LESSONS = ("dialect", "exercises", "fingerprint", "glossary", "notebooks", "quizzes")
 """The test modules, without `test_`, that have something to say of a single lesson (tests/conftest.py picks it)."""
+
+SIDE_BY_SIDE = ("-n", "auto", "--dist", "loadfile")
+"""pytest's options to run on all cores."""
 
 Step = Callable[[], "subprocess.CompletedProcess[str]"]
 
@@ -27,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Names choose lessons; otherwise what is proven doesn't depend on who asks."""
     parser.add_argument(
         "names", nargs="*", metavar="LESSON", help="prove only these lessons, as 04: about a minute each"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="leave out what renders the site or needs a browser"
     )
 
 
@@ -41,12 +47,13 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.names:
         return take(steps_for(chosen))
     demo.prepare_if_possible()
+    quick = ["--quick"] if arguments.quick else []
     return take(
         {
             "lint": lambda: subprocess.run([*PYTHON, "ruff", "check", "."], cwd=ROOT),
             "format": lambda: subprocess.run([*PYTHON, "ruff", "format", "--check", "."], cwd=ROOT),
             "notebooks": lambda: offline.run(nbval_command(NOTEBOOKS), cwd=ROOT),
-            "tests": lambda: subprocess.run([*PYTHON, "pytest", "-q", "-n", "auto", "--dist", "loadfile"], cwd=ROOT),
+            "tests": lambda: subprocess.run([*PYTHON, "pytest", "-q", *SIDE_BY_SIDE, *quick], cwd=ROOT),
         }
     )
 

@@ -24,17 +24,26 @@ pytest.register_assert_rewrite("proofs")
 
 LESSONS = lessons.paths()
 
+SLOW = {"browser", "site", "sites"}
+"""The fixtures that render the site or start a browser."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--lesson 04` leaves the tests that are about that lesson alone: what `python -m course_build check 04` asks."""
+    """Add what `python -m course_build check` asks for: `check 04`, and `check --quick`."""
     parser.addoption("--lesson", action="append", default=[], help="only what is about this lesson, as 04")
+    parser.addoption("--quick", action="store_true", help="leave out what renders the site or needs a browser")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if chosen := config.getoption("--lesson"):
-        about = {item: lesson_of(item) in chosen for item in items}
-        config.hook.pytest_deselected(items=[item for item, wanted in about.items() if not wanted])
-        items[:] = [item for item, wanted in about.items() if wanted]
+    chosen, quick = config.getoption("--lesson"), config.getoption("--quick")
+    wanted = [
+        item
+        for item in items
+        if (not chosen or lesson_of(item) in chosen) and not (quick and SLOW & set(getattr(item, "fixturenames", ())))
+    ]
+    if len(wanted) < len(items):
+        config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
+        items[:] = wanted
 
 
 def lesson_of(item: pytest.Item) -> str | None:
