@@ -7,9 +7,10 @@ import os
 import shutil
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
-from course_build import demo, environment, lighten, policy, preview
+from course_build import demo, environment, lighten, policy, preview, progress
 from course_build.errors import BuildError
 from course_build.execute import freshen
 from course_build.paths import BUILD, SITE
@@ -19,7 +20,11 @@ PAGES = BUILD / "pages"
 """Pages that the preview renderer finished, kept for the next time."""
 
 QUARTO = "quarto-cli==1.7.34"
-INSTALL_SECONDS = 240
+DOWNLOADS = "https://github.com/quarto-dev/quarto-cli/releases"
+"""Where its installer gets the program from."""
+
+ANSWER_SECONDS = 10
+"""How long to wait for that host's first answer: this is the network's time, which no slow machine makes longer."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -103,14 +108,17 @@ def find_quarto(install: bool = True) -> str | None:
     attempt = BUILD / "quarto-attempt.log"
     if found or not install or attempt.exists() or not environment.inside():
         return found
-    print("render: trying to install Quarto (once)", flush=True)
     attempt.parent.mkdir(parents=True, exist_ok=True)
+    attempt.write_text("begun\n", encoding="utf-8")
+    try:
+        # Asked first, for the installer itself would wait for ever where nothing answers.
+        urllib.request.urlopen(DOWNLOADS, timeout=ANSWER_SECONDS).close()
+    except OSError as error:
+        attempt.write_text(f"{DOWNLOADS}: {error}\n", encoding="utf-8")
+        return None
     command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--retries", "1", QUARTO]
-    with attempt.open("w", encoding="utf-8") as log:
-        try:
-            subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, timeout=INSTALL_SECONDS)
-        except subprocess.TimeoutExpired:
-            log.write(f"\nstopped after {INSTALL_SECONDS} s\n")
+    done = progress.run(command, "render: trying to install Quarto (once)", shown=False)
+    attempt.write_text(done.stdout, encoding="utf-8")
     return shutil.which("quarto", path=str(beside))
 
 

@@ -34,6 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Prepare what lesson 3 and the demo need, run the lesson, and render the site; 1 if the lesson fails here."""
+    quarto = threading.Thread(target=render.find_quarto, daemon=True)
+    quarto.start()  # it waits for the network, if it waits
     models.prepare(NEEDED)
     (path,) = lessons.chosen([SHOWN])
     trial = None if arguments.fresh or ran_before(path) else Trial(path)
@@ -41,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         trial.start()
     try:
         demo.prepare_if_possible()
+        quarto.join()
         render.run(arguments)
     except BaseException:
         if trial:
