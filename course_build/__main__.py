@@ -17,10 +17,9 @@ from course_build import environment
 from course_build.errors import BuildError
 
 COMMANDS = {
-    "site": "do all the set-up and render the site: environment, models, execute, render",
+    "site": "do all the set-up and render the site; again, render what changed",
     "models": "prepare the models that the lessons use, without the Hub",
-    "execute": "run the notebooks and refresh their saved outputs",
-    "render": "render the site from the executed notebooks",
+    "execute": "run lessons and save what they put out",
     "preview": "serve the rendered site on this machine",
     "check": "prove everything: lint, tests, and every output of every notebook",
     "lab": "open the lessons in JupyterLab",

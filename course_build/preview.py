@@ -35,8 +35,8 @@ from smalldocs.site import Site, build
 
 from course_build import lighten, policy
 from course_build.errors import BuildError
-from course_build.notebooks.run import as_shown
 from course_build.paths import LOCK, SITE
+from course_utils.notebook import as_shown
 
 QUARTO_ONLY = {
     ("execute",),

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from course_build import demo, lessons, lock, models, render
 from course_build.errors import BuildError
-from course_build.execute import Lesson, run_lesson
+from course_build.execute import Lesson, freshen, run_lesson
 from course_build.notebooks import compare
 from course_build.notebooks.fingerprint import fingerprint
 from course_build.paths import BUILD
 from course_build.progress import in_words
+from course_build.stage import stage
 
 SHOWN = "03"
 """The lesson that is run on the newcomer's machine: the heart of the course."""
@@ -28,8 +29,9 @@ NOTE = BUILD / "run-here.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The same choices as `render`."""
-    render.add_arguments(parser)
+    """`--renderer` chooses; by default Quarto is used if it can be had. `--fresh` runs every lesson."""
+    parser.add_argument("--renderer", choices=["auto", "quarto", "preview"], default="auto")
+    parser.add_argument("--fresh", action="store_true", help="run every lesson, though its saved outputs are current")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -43,8 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
         trial.start()
     try:
         demo.prepare_if_possible()
+        staged = stage()
+        demo.add(staged)
+        freshen(staged, every=arguments.fresh)
         quarto.join()
-        render.run(arguments)
+        render.render(staged, renderer=arguments.renderer)
     except BaseException:
         if trial:
             trial.stop()
