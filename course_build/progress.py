@@ -5,6 +5,7 @@ prints stays what it was.
 """
 
 import contextlib
+import re
 import shutil
 import subprocess
 import sys
@@ -102,7 +103,7 @@ def run(
         terminal itself: there its words stand above.
     """
     command = [str(part) for part in command]
-    if shown and sys.stderr.isatty() and sys.stdout.isatty():
+    if shown and in_terminal():
         return subprocess.CompletedProcess(command, subprocess.run(command, **options).returncode, "")
     line, said, began = _Line(), [], time.monotonic()
 
@@ -132,10 +133,31 @@ def run(
     return subprocess.CompletedProcess(command, child.returncode, "".join(said))
 
 
+def in_terminal() -> bool:
+    """Whether a person looks on: both streams go to a terminal."""
+    return sys.stdout.isatty() and sys.stderr.isatty()
+
+
+@contextlib.contextmanager
+def waiting(purpose: str) -> Iterator[None]:
+    """Say what is waited for while the block runs, and that it still is."""
+    line, began = _Line(), time.monotonic()
+    line.end(purpose)
+
+    def beat() -> None:
+        seconds = in_words(time.monotonic() - began)
+        line.show(f"{purpose}, {seconds}", f"{purpose}: still, after {seconds}")
+
+    with _beats(beat):
+        yield
+    line.end()
+
+
 def last_sentence(said: str) -> str:
     """Return the last line of a program's words that says something, without what marks it as an error."""
     lines = [line.strip(" ×╰▶─>│├-") for line in said.splitlines()]  # noqa: RUF001 - as uv draws them
-    return next((line for line in reversed(lines) if line), "")
+    last = next((line for line in reversed(lines) if line), "")
+    return re.sub(r"^(error|cause):\s*", "", last, flags=re.IGNORECASE)
 
 
 def in_words(seconds: float) -> str:
