@@ -23,6 +23,9 @@ WANTED = "course-requirements.txt"
 TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 """PyTorch's own index of builds without CUDA."""
 
+ONCE = {"UV_HTTP_RETRIES": "0"}
+"""uv's variables where PyTorch's own index is asked: if a firewall says no, it says no the second time, too."""
+
 UNPACKED = 4.0
 """How many times the size of its archive a package takes on disk, with its bytecode: measured over all of the lock."""
 
@@ -128,9 +131,7 @@ class Uv(Installer):
         *constraint, _, requirements = self._sources(wanted)
         command = [*self.command, "pip", "compile", "--quiet", "--format", "pylock.toml", *self.where, *options]
         command += ["--output-file", os.path.relpath(result, ROOT), *constraint, requirements]
-        # A second index is asked once: where a firewall says no, it says no the second time, too.
-        more = {"UV_HTTP_RETRIES": "0"} if options else {}
-        done = self._run(command, "asking the index what there is", more=more)
+        done = self._run(command, "asking the index what there is", more=ONCE if options else {})
         if done.returncode:
             return None, progress.last_sentence(done.stdout)
         found = []
