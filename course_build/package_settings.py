@@ -121,7 +121,7 @@ def read_pip(command: str = "install") -> dict[str, str | list[str]]:
         BuildError: pip can't read its configuration.
     """
     # The interpreter that environments are made of: that is where a person's pip is, with the settings of its place.
-    places = [(sys._base_executable, [])]
+    places = [(getattr(sys, "_base_executable", None) or sys.executable, [])]
     if sys.prefix != sys.base_prefix and (Path(sys.prefix) / ("pip.ini" if os.name == "nt" else "pip.conf")).exists():
         places.append((sys.executable, ["--site"]))
     sections: dict[str, dict[str, str]] = {"global": {}, command: {}, ":env:": {}}
@@ -146,7 +146,7 @@ def read_pip(command: str = "install") -> dict[str, str | list[str]]:
 def _pip_config(interpreter: str, options: list[str]) -> list[tuple[str, str, str]]:
     """Return section, key and value of all that `pip config list` prints; nothing where there is no pip."""
     # Loud, for a pip that is told to be quiet prints no settings either; and not the pip of another interpreter.
-    loud = {key: value for key, value in environ("PIP_QUIET", "PIP_VERBOSE", "PIP_PYTHON", "PIP_LOG").items()}
+    loud = environ("PIP_QUIET", "PIP_VERBOSE", "PIP_PYTHON", "PIP_LOG")
     command = [interpreter, "-m", "pip", "-vvv", "config", *options, "list"]
     done = subprocess.run(command, env=loud, capture_output=True, text=True, errors="replace")
     if done.returncode and "No module named pip" not in done.stderr:
@@ -163,7 +163,7 @@ def _absolute(place: str, base: Path) -> str:
     """Return a folder as an absolute path, for children run in another; leave an address as it is."""
     if re.match(r"[a-zA-Z][\w+.-]+:", place):
         return place
-    return os.path.abspath(base / Path(place).expanduser())
+    return str(base / Path(place).expanduser())
 
 
 # -------------------------------------------------------------------------------------------------------------- uv
@@ -250,10 +250,8 @@ def _for_uv(pip: dict, files: dict, own: dict[str, str]) -> dict:
     }
     told: dict = {}
     for option, (key, *variables) in UV_INDEX_OF.items():
-        its_own = (
-            has.get(option) or key in files or key in files.get("pip", {}) or any(name in own for name in variables)
-        )
-        if option in pip and not its_own:
+        in_files = has.get(option) or key in files or key in files.get("pip", {})
+        if option in pip and not in_files and not own.keys() & set(variables):
             told[key] = pip[option]
     if "no-index" in told:
         told["no-index"] = told["no-index"].lower() in ("y", "yes", "t", "true", "on", "1")
