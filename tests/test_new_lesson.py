@@ -16,6 +16,7 @@ from course_build import browser, lesson_files, lessons, new_lesson, retire_less
 from course_build.errors import BuildError
 from course_build.exercises import exercises
 from course_build.paths import ROOT
+from course_utils.models import models_folder
 
 LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv*", "models", "_build", "_site", "__pycache__", ".*_cache", "*.egg-info"
@@ -34,7 +35,8 @@ FORM = "keeps_to_the_dialect or test_glossary or page_says_what or each_lesson_h
 
 def python(checkout: Path, *arguments: str) -> subprocess.CompletedProcess:
     """Run this interpreter in the copy, with the packages of the copy."""
-    environ = {**os.environ, "PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
+    own = {"PYTHONPATH": str(checkout), "COURSE_MODELS_DIR": str(models_folder()), "OMP_NUM_THREADS": "1"}
+    environ = {**os.environ, **own}
     return subprocess.run([sys.executable, *arguments], cwd=checkout, env=environ, capture_output=True, text=True)
 
 
