@@ -79,9 +79,14 @@ def main(argv: list[str] | None = None) -> int:
         return 130
 
 
+def module_name(command: str) -> str:
+    """Return the name of the module that is a command."""
+    return f"course_build.{command.replace('-', '_')}"
+
+
 def module(command: str) -> ModuleType:
     """Import the module that is a command."""
-    return importlib.import_module(f"course_build.{command.replace('-', '_')}")
+    return importlib.import_module(module_name(command))
 
 
 ENTERED = "COURSE_BUILD_ENTERED"

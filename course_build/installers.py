@@ -4,8 +4,9 @@ Standard library only: the set-up uses it on the bare interpreter.
 """
 
 import contextlib
-import json
 import os
+import platform
+import re
 import subprocess
 import tomllib
 from collections.abc import Sequence
@@ -23,8 +24,8 @@ WANTED = "course-requirements.txt"
 TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 """PyTorch's own index of builds without CUDA."""
 
-ONCE = {"UV_HTTP_RETRIES": "0"}
-"""uv's variables where PyTorch's own index is asked: if a firewall says no, it says no the second time, too."""
+ONCE = {"UV_HTTP_RETRIES": "0", "PIP_RETRIES": "0"}
+"""Variables where PyTorch's own index is asked: if a firewall says no, it says no the second time, too."""
 
 UNPACKED = 4.0
 """How many times the size of its archive a package takes on disk, with its bytecode: measured over all of the lock."""
@@ -32,8 +33,8 @@ UNPACKED = 4.0
 UNPACKED_CUDA = 1.7
 """The same for torch with CUDA and for CUDA's own packages, which are hardly packed."""
 
-USUAL, USUAL_CUDA = 3.2e6, 140e6
-"""The size of an archive in bytes, on average over the lock and over CUDA's packages: pip doesn't tell sizes."""
+USUAL, CUDA_LIBRARIES = 3.2e6, 2.6e9
+"""The size of an archive of the lock on average, and of all of CUDA's together, in bytes: pip doesn't tell sizes."""
 
 
 @dataclass(frozen=True)
@@ -162,20 +163,19 @@ class Pip(Installer):
         self.command = [python, "-m", "pip", "install"]
 
     def plan(self, wanted: list[str], options: Sequence[str] = ()) -> tuple[Plan | None, str | None]:
-        """Resolve without fetching, and read pip's report; sizes are those that are usual."""
-        # What an old Python brings along fetches everything in order to plan.
-        newer = [pin for pin in wanted if name_of(pin) == "pip"]
-        if newer:
-            self._run([*self.command, "-q", *newer], "bringing pip up to date")
-        report = self.venv / "course-plan.json"
-        command = [*self.command, "-q", "--dry-run", "--ignore-installed", "--report", report, *options]
-        done = self._run([*command, *self._sources(wanted)], "asking the index what there is")
-        if done.returncode:
-            return None, progress.last_sentence(done.stdout)
-        packages = []
-        for item in json.loads(report.read_text(encoding="utf-8"))["install"]:
-            name = name_of(item["metadata"]["name"])
-            packages.append(Package(name, item["metadata"]["version"], USUAL_CUDA if CUDA.match(name) else USUAL))
+        """Take the requirements for the plan, and ask the index which torch it has.
+
+        Not pip's own `--dry-run`: where an index has no metadata beside its archives, it fetches them all.
+        """
+        versions = {name_of(pin): pin.partition("==")[2] for pin in wanted if ";" not in pin}
+        packages = [Package(name, version, USUAL) for name, version in versions.items()]
+        if "torch" in versions and platform.system() == "Linux":
+            command = [self.python, "-m", "pip", "index", "versions", "torch", *options]
+            done = self._run(command, "asking the index what there is", more=ONCE if options else {})
+            if done.returncode:
+                return None, progress.last_sentence(done.stdout)
+            if f"{versions['torch']}+cpu" not in re.split(r"[\s,]+", done.stdout):
+                packages.append(Package("cuda-toolkit", "", CUDA_LIBRARIES))
         return Plan(tuple(packages), tuple(options)), None
 
     def install(self, wanted: list[str], plan: Plan, *, anew: bool = False) -> str | None:

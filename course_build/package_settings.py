@@ -136,9 +136,9 @@ def read_pip(command: str = "install") -> dict[str, str | list[str]]:
             found[key] = found[key].split()
     for key in ("index-url", "extra-index-url", "find-links"):
         if isinstance(value := found.get(key), list):
-            found[key] = [_absolute(place, Path.cwd()) for place in value]
+            found[key] = [_address(place, Path.cwd()) for place in value]
         elif value:
-            found[key] = _absolute(value, Path.cwd())
+            found[key] = _address(value, Path.cwd())
     found |= {key: value for key, value in PIP_FEATURES.items() if value in said.get(key, "").split()}
     return found
 
@@ -159,11 +159,11 @@ def _variable(key: str) -> str:
     return f"PIP_{key.upper().replace('-', '_')}"
 
 
-def _absolute(place: str, base: Path) -> str:
-    """Return a folder as an absolute path, for children run in another; leave an address as it is."""
+def _address(place: str, base: Path) -> str:
+    """Return the address of a folder, wherever a child runs, and whatever a space or a `#` in it means to it."""
     if re.match(r"[a-zA-Z][\w+.-]+:", place):
         return place
-    return str(base / Path(place).expanduser())
+    return (base / Path(place).expanduser()).as_uri()
 
 
 # -------------------------------------------------------------------------------------------------------------- uv
@@ -218,15 +218,15 @@ def _is_uvs(path: Path) -> bool:
 
 
 def _kept(table: dict, base: Path) -> dict:
-    """Return what uv is told of one of its tables, with its folders as absolute paths."""
+    """Return what uv is told of one of its tables, with the addresses of its folders."""
     kept = {key: table[key] for key in UV_KEPT_IN_FILES if key in table}
     for key in ("extra-index-url", "find-links"):
         if isinstance(kept.get(key), list):
-            kept[key] = [_absolute(place, base) for place in kept[key]]
+            kept[key] = [_address(place, base) for place in kept[key]]
     if isinstance(kept.get("index-url"), str):
-        kept["index-url"] = _absolute(kept["index-url"], base)
+        kept["index-url"] = _address(kept["index-url"], base)
     if isinstance(kept.get("index"), list):
-        kept["index"] = [{**index, "url": _absolute(index.get("url", ""), base)} for index in kept["index"]]
+        kept["index"] = [{**index, "url": _address(index.get("url", ""), base)} for index in kept["index"]]
     return kept
 
 

@@ -17,6 +17,9 @@ from pathlib import Path
 LOG_SECONDS = 20
 """How long a log may stay without a word."""
 
+BEAT_SECONDS = 1
+"""From one look at the clock to the next."""
+
 BAR_WIDTH = 20
 """Of a bar, in characters."""
 
@@ -229,11 +232,11 @@ class _Line:
 
 @contextlib.contextmanager
 def _beats(beat: Callable[[], None]) -> Iterator[None]:
-    """Call a function each second while the block runs."""
+    """Call a function again and again while the block runs."""
     over = threading.Event()
 
     def beat_on() -> None:
-        while not over.wait(1):
+        while not over.wait(BEAT_SECONDS):
             beat()
 
     thread = threading.Thread(target=beat_on, daemon=True)
