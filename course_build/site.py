@@ -13,7 +13,7 @@ from course_build import demo, lessons, lock, models, render
 from course_build.errors import BuildError
 from course_build.execute import Lesson, freshen, run_lesson
 from course_build.notebooks import compare
-from course_build.notebooks.fingerprint import fingerprint
+from course_build.notebooks.fingerprint import fingerprint, reason_to_run
 from course_build.paths import BUILD
 from course_build.progress import in_words
 from course_build.stage import stage
@@ -38,12 +38,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Prepare what lesson 3 and the demo need, run the lesson, and render the site; 1 if the lesson fails here."""
     quarto = threading.Thread(target=render.find_quarto, daemon=True)
     quarto.start()  # it waits for the network, if it waits
-    models.prepare(NEEDED)
+    models.prepare(NEEDED, exports=False)
     (path,) = lessons.chosen([SHOWN])
-    trial = None if arguments.fresh or ran_before(path) else Trial(path)
+    trial = None if arguments.fresh or runs_anyway(path) or ran_before(path) else Trial(path)
     if trial:
         trial.start()
     try:
+        models.prepare(NEEDED)  # the export, which takes the other core as long as the lesson takes this one
         demo.prepare_if_possible()
         staged = stage()
         demo.add(staged)
@@ -60,6 +61,11 @@ def run(arguments: argparse.Namespace) -> int:
 def state(path: Path) -> dict:
     """What the outcome of running a lesson here depends on."""
     return {"lesson": fingerprint(lessons.read(path), path.name[:2]), "pins": lock.pins("learn")}
+
+
+def runs_anyway(path: Path) -> bool:
+    """Whether a lesson's saved outputs aren't current, so that it is run for its page."""
+    return bool(reason_to_run(lessons.read(path), path.name[:2]))
 
 
 def ran_before(path: Path) -> bool:
