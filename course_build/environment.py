@@ -26,6 +26,7 @@ from course_build import package_settings, progress
 from course_build.errors import BuildError
 from course_build.installers import TORCH_INDEX, Installer, Pip, Plan, Uv
 from course_build.lock import CUDA, UV, name_of, pins
+from course_build.package_settings import base_interpreter
 from course_build.paths import LOCK, ROOT
 
 VENV = ROOT / ".venv"
@@ -58,11 +59,6 @@ def is_conda() -> bool:
 def inside(venv: Path = VENV) -> bool:
     """Whether this interpreter may be used as it is: it is the project's own, or that of the conda environment."""
     return is_own(venv) or is_conda()
-
-
-def base_interpreter() -> str:
-    """The interpreter that this one's environment was made of; itself, if it belongs to none."""
-    return getattr(sys, "_base_executable", None) or sys.executable
 
 
 # ------------------------------------------------------------------------------------------------ what is there
@@ -179,7 +175,8 @@ def require(layers: Sequence[str], command: str) -> None:
         more = f" and {len(lacking) - 4} more" if len(lacking) > 4 else ""
         extras = [layer for layer in layers if layer != "learn"]
         project = f".[{','.join(extras)}]" if extras else "."
-        program = "python" if Path(sys.executable).stem.startswith("python") else sys.executable
+        named = shutil.which("python")
+        program = "python" if named and Path(named).samefile(sys.executable) else f'"{sys.executable}"'
         raise BuildError(
             f"`{command}` needs packages that this Python ({sys.executable}) doesn't have: "
             f"{', '.join(lacking[:4])}{more}.\nInstall them into the environment: "
@@ -296,14 +293,15 @@ def _add(layers: Sequence[str], venv: Path) -> None:
     stale = outdated(layers, stamp, venv)
     kept = {layer: made for layer, made in stamp.get("layers", {}).items() if layer not in stale}
     _write_stamp(venv, {**stamp, "layers": kept})  # what is begun isn't there
-    with package_settings.uv_environ() as environ:
+    with package_settings.uv_environ(python(venv)) as environ:
         uv = Uv(venv, python(venv), environ)
         problem = uv.find_problem() or (_install(uv, stale, stamp) if stale else None)
         if problem and not stale:
             raise BuildError(f"{UV}, which resolves the dependencies, can't be had: {problem}")
     if problem:
         _say(f"uv can't do it ({problem}); pip takes over, which takes minutes")
-        if problem := _install(Pip(venv, python(venv), package_settings.pip_environ()), stale, stamp):
+        pip = Pip(venv, python(venv), package_settings.pip_environ(interpreter=python(venv)))
+        if problem := _install(pip, stale, stamp):
             raise BuildError(f"could not install the packages: {problem}\nIs a package index in reach?")
     if stale:
         _try(stale, venv)

@@ -121,8 +121,9 @@ class Uv(Installer):
 
     def find_problem(self) -> str | None:
         """Have uv itself, or return why it can't be had."""
-        have = [self.python, "-m", "pip", "install", "-q", UV]
-        done = progress.run(have, "environment: fetching uv", shown=False, env=package_settings.pip_environ())
+        command = [self.python, "-m", "pip", "install", "-q", UV]
+        environ = package_settings.pip_environ(interpreter=self.python)
+        done = progress.run(command, "environment: fetching uv", shown=False, env=environ)
         return None if done.returncode == 0 else progress.last_sentence(done.stdout) or "pip could not fetch it"
 
     def plan(self, wanted: list[str], options: Sequence[str] = ()) -> tuple[Plan | None, str | None]:

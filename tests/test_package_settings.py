@@ -170,6 +170,24 @@ def test_a_folder_is_told_from_where_the_person_stands(home, machine, monkeypatc
     assert told_to_pip() == machine[0] | {"PIP_FIND_LINKS": " ".join(expected)}
 
 
+@pytest.mark.skipif(os.name == "nt", reason="its environment is made of links and a script")
+def test_an_environment_s_own_file_counts_and_a_base_without_pip_does_not_matter(home, machine, monkeypatch, tmp_path):
+    bin_folder = tmp_path / "venv" / "bin"
+    bin_folder.mkdir(parents=True)
+    own = bin_folder / Path(sys.executable).name
+    own.symlink_to(sys.executable)
+    base = Path(package_settings.base_interpreter()).parent
+    home("venv/pyvenv.cfg", f"home = {base}\ninclude-system-site-packages = true\n")
+    home(PIP_CONF, "[global]\nretries = 1\ntimeout = 1\n")
+    home(f"venv/{package_settings.PIP_FILE}", "[global]\nretries = 2\n")
+    expected = machine[0] | {"PIP_RETRIES": "2", "PIP_TIMEOUT": "1"}
+    assert package_settings.pip_environ(interpreter=own).items() >= expected.items()
+    (tmp_path / "bare").write_text("#!/bin/sh\necho No module named pip >&2\nexit 1\n")
+    (tmp_path / "bare").chmod(0o755)
+    monkeypatch.setattr(package_settings, "base_interpreter", lambda: str(tmp_path / "bare"))
+    assert package_settings.pip_environ(interpreter=own).items() >= expected.items()
+
+
 def test_what_uv_is_told_itself_wins_over_pip_s(home, monkeypatch):
     home(PIP_CONF, ALL_OF_PIP)
     home(
