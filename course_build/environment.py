@@ -95,10 +95,12 @@ def find_mismatch(stamp: dict, venv: Path = VENV) -> str | None:
     """Return why an environment of ours can't be used by this Python or in this place, or None if it can."""
     if not python(venv).exists():
         return "has no Python that runs"
+    if "place" not in stamp:
+        return "was made by an earlier version of the course"
     if not is_own(venv) and stamp.get("python") != this_python():
-        return f"was made by {stamp.get('python', 'an earlier set-up')}, and this is {this_python()}"
-    if stamp.get("place") != str(venv):
-        return f"was made in {Path(stamp.get('place', '?')).parent}"
+        return f"was made by {stamp.get('python')}, and this is {this_python()}"
+    if stamp["place"] != str(venv):
+        return f"was made in {Path(stamp['place']).parent}"
     return None
 
 
