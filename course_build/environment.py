@@ -77,9 +77,9 @@ def is_ready(layers: Sequence[str], venv: Path = VENV) -> bool:
 
 def is_whole(layers: Iterable[str], venv: Path = VENV) -> bool:
     """Whether the environment serves as it is, in whichever versions: this Python, this place, no package missing."""
-    stamp = read_stamp(venv)
     names = [project_entry()["name"], *(name for layer in layers for name in _unmarked(pins(layer, LOCK)))]
-    return find_mismatch(stamp, venv) is None and not missing(names, site_packages(venv))
+    lacking = missing(names if layers else ["uv"], site_packages(venv))
+    return find_mismatch(read_stamp(venv), venv) is None and not lacking
 
 
 def read_stamp(venv: Path = VENV) -> dict:
