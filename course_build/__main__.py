@@ -24,10 +24,9 @@ RUN = (*LEARN, "scale")
 ALL = (*RUN, "test")
 
 COMMANDS = {
-    "site": ("do all the set-up and render the site: environment, models, execute, render", LEARN),
+    "site": ("do all the set-up and render the site; again, render what changed", LEARN),
     "models": ("prepare the models that the lessons use, without the Hub", LEARN),
-    "execute": ("run the notebooks and refresh their saved outputs", RUN),
-    "render": ("render the site from the executed notebooks", LEARN),
+    "execute": ("run lessons and save what they put out", RUN),
     "preview": ("serve the rendered site on this machine", LEARN),
     "check": ("prove everything: lint, tests, and every output of every notebook", ALL),
     "lab": ("open the lessons in JupyterLab", LEARN),
@@ -36,6 +35,9 @@ COMMANDS = {
     "demo": ("fetch and make what the demo in the browser needs", LEARN),
     "blog": ("make a small Quarto blog of your own, ready to render", LEARN),
     "train": ("train the adapters that the embedded models are made of", RUN),
+    "new-lesson": ("make all that a new lesson needs, working from the start", ALL),
+    "rename-lesson": ("give a lesson another title, everywhere", ALL),
+    "retire-lesson": ("take a lesson out, with all that belongs to it", LEARN),
     "exercises": ("write the stubs of the exercises from their solutions", LEARN),
     "syllabus": ("write the syllabus from the lessons' front matter", LEARN),
     "cards": ("draw the pictures that shared links to the lessons show", ALL),

@@ -7,7 +7,9 @@ first shows the defect, so that an upgrade that cures one is noticed and the men
 """
 
 import argparse
+import contextlib
 import functools
+import hashlib
 import html
 import http.server
 import json
@@ -33,7 +35,8 @@ from smalldocs.site import Site, build
 
 from course_build import lighten, policy
 from course_build.errors import BuildError
-from course_build.paths import SITE
+from course_build.paths import LOCK, SITE
+from course_utils.notebook import as_shown
 
 QUARTO_ONLY = {
     ("execute",),
@@ -46,13 +49,15 @@ QUARTO_ONLY = {
 """Keys of `_quarto.yml` for Quarto alone. smalldocs runs no code, no filter and no Lua script, has words of its own and
 follows the browser's colour scheme anyway; the maths is `mathml` below, and what the script does is done here, too."""
 
-ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 ANNOTATION = re.compile(r"\s*#\s*&lt;(\d+)&gt;\s*</span>\s*$", re.MULTILINE)
 """The end of a highlighted line of code with an annotation."""
 EMPTY_COMMENT = re.compile(r"\s*<span class=\"co\">\s*</span>$")
 BACKTICKS = re.compile(r"`([^`]+)`")
 BODY_CLASSES = "body-classes"
 SIDEBAR_CLASSES = {"nav-sidebar", "floating", "has-sidebar"}
+LOOKED_INTO = {".css", ".jpg", ".png", ".svg"}
+"""What finishing a page reads besides the page: the pictures' sizes, and the fonts of the style sheets."""
+
 UNDESCRIBED = "A picture that the code above draws."
 
 
@@ -68,22 +73,6 @@ def mend_config(config: dict) -> dict:
     return kept
 
 
-def overtype(text: str) -> str:
-    """Return what a terminal shows of `text`: after a carriage return, the new characters replace the old ones."""
-    shown = []
-    for line in text.replace("\r\n", "\n").split("\n"):
-        row = ""
-        for part in line.split("\r"):
-            row = part + row[len(part) :]
-        shown.append(row.rstrip() if "\r" in line else row)
-    return "\n".join(shown)
-
-
-def plain(text: str | list[str]) -> str:
-    """Return an output's text without terminal colours, links and overwritten progress bars."""
-    return overtype(ANSI.sub("", "".join(text)))
-
-
 def mend_outputs(outputs: list[dict]) -> list[dict]:
     """Return a cell's outputs as plain text, with the pieces of one stream joined as Quarto joins them."""
     mended: list[dict] = []
@@ -95,11 +84,11 @@ def mend_outputs(outputs: list[dict]) -> list[dict]:
             mended.append(json.loads(json.dumps(output)))
     for output in mended:
         if output["output_type"] == "stream":
-            output["text"] = plain(output["text"])
+            output["text"] = as_shown("".join(output["text"]))
         elif output["output_type"] == "error":
-            output["traceback"] = [plain(line) for line in output["traceback"]]
+            output["traceback"] = [as_shown(line) for line in output["traceback"]]
         elif "text/plain" in output["data"]:
-            output["data"]["text/plain"] = plain(output["data"]["text/plain"])
+            output["data"]["text/plain"] = as_shown("".join(output["data"]["text/plain"]))
     return mended
 
 
@@ -424,8 +413,12 @@ def mend_page(page: BeautifulSoup, path: str, fronts: dict[str, dict], notebook:
         mend_missing_page(page, base)
 
 
-def render_project(project: Path) -> Path:
-    """Render a private copy of a staged project in place; return the folder of the finished site."""
+def render_project(project: Path, pages: Path | None = None) -> Path:
+    """Render a private copy of a staged project in place; return the folder of the finished site.
+
+    `pages` is a folder that keeps each finished page under a hash of all that it is made of. What smalldocs wrote is
+    a second's work; mending and lightening it takes six times as long, and is done again for what changed.
+    """
     config = read_config(project / "_quarto.yml")
     notebooks = {path: read_notebook(path) for path in find_notebooks(project)}
     resources = as_list((config.get("project") or {}).get("resources"))
@@ -459,24 +452,97 @@ def render_project(project: Path) -> Path:
         if "broken link" not in warning:
             print(f"preview: {warning}", file=sys.stderr)
     base = posixpath.join(urlsplit(str(site.project.website.get("site-url") or "")).path or "/", "")
+    kept, around = Kept(pages), hash_files(site.out, LOOKED_INTO)
     for path in sorted(site.out.rglob("*.html")):
         name = path.relative_to(site.out).as_posix()
         notebook = notebooks.get((project / name).with_suffix(".ipynb"))
-        page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-        mend_page(page, name, fronts, notebook, base)
-        lighten.lighten_page(page, path)
-        path.write_text(policy.add(str(page)), encoding="utf-8")
-    lighten.lighten_styles(site.out)
+        figures = path.with_name(f"{path.stem}_files")
+        # A card's minutes are those of another page.
+        own = fronts if b"quarto-grid-link" in path.read_bytes() else fronts[name]
+        with kept.files(
+            [path, figures], repr([name, base, around, own, notebook]).encode() + path.read_bytes()
+        ) as made:
+            if not made:
+                page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+                mend_page(page, name, fronts, notebook, base)
+                lighten.lighten_page(page, path)
+                path.write_text(policy.add(str(page)), encoding="utf-8")
+    names = lighten.used_names(site.out)
+    for path in sorted((site.out / lighten.LIBRARIES).rglob("*.css")):
+        with kept.files([path], repr(sorted(names)).encode() + path.read_bytes()) as made:
+            if not made:
+                path.write_text(lighten.prune(path.read_text(encoding="utf-8"), names), encoding="utf-8")
+    kept.forget_the_rest()
     for path, content in originals.items():
         (site.out / path.relative_to(project)).write_bytes(content)
     return site.out
 
 
-def render(source: Path, output: Path) -> None:
+def hash_files(folder: Path, suffixes: set[str]) -> str:
+    """Hash the names and the contents of a folder's files of some kinds."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.suffix in suffixes):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+class Kept:
+    """Files that were made before, each under a hash of what it is made of; nothing where there is no folder."""
+
+    def __init__(self, folder: Path | None):
+        """Name the folder; it is made when the first file is kept."""
+        self.folder, self.used = folder, set()
+
+    @contextlib.contextmanager
+    def files(self, paths: list[Path], made_of: bytes) -> Iterator[bool]:
+        """Put files and folders that were made before in their places and yield True, or keep what the block makes."""
+        if self.folder is None:
+            yield False
+            return
+        store = self.folder / hashlib.sha256(code_version().encode() + made_of).hexdigest()[:32]
+        self.used.add(store.name)
+        if store.is_dir():
+            for number, path in enumerate(paths):
+                if (store / str(number)).exists():
+                    _copy(store / str(number), path)
+            yield True
+            return
+        yield False
+        fresh = store.with_suffix(".new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        for number, path in enumerate(paths):
+            if path.exists():
+                _copy(path, fresh / str(number))
+        fresh.rename(store)
+
+    def forget_the_rest(self) -> None:
+        """Delete what this render had no use for."""
+        for path in self.folder.iterdir() if self.folder and self.folder.is_dir() else ():
+            if path.name not in self.used:
+                shutil.rmtree(path)
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    else:
+        shutil.copyfile(source, target)
+
+
+@functools.cache
+def code_version() -> str:
+    """Hash the code that finishes a page, and the versions of what it calls."""
+    modules = [Path(__file__), Path(lighten.__file__), Path(policy.__file__), lighten.LATE, LOCK]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in modules)).hexdigest()
+
+
+def render(source: Path, output: Path, pages: Path | None = None) -> None:
     """Render the staged project in `source` to the new folder `output`.
 
     `source` is only read. `output` is replaced in one step and only by a finished site, so that a render which fails
-    leaves the old one as it was. Raises `BuildError` with a sentence that says what to mend.
+    leaves the old one as it was. Raises `BuildError` with a sentence that says what to mend. `pages` is a folder in
+    which finished pages are kept for the next time.
     """
     source, output = Path(source), Path(output)
     if output.exists() and (not output.is_dir() or (any(output.iterdir()) and not (output / "index.html").is_file())):
@@ -487,7 +553,7 @@ def render(source: Path, output: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=".preview-", dir=output.parent) as folder:
         project = Path(folder) / "project"
         shutil.copytree(source, project, ignore=shutil.ignore_patterns("_site", ".ipynb_checkpoints"))
-        swap(render_project(project), output)
+        swap(render_project(project, pages), output)
 
 
 def swap(fresh: Path, output: Path) -> None:

@@ -10,10 +10,10 @@ import browsers
 import nbformat
 import pytest
 
-from course_build import preview, render
+from course_build import lessons, preview, render
 from course_build.paths import NOTEBOOKS
 from course_build.stage import stage
-from course_utils import checkpoint
+from course_utils import SentimentPipeline, checkpoint
 
 os.environ.update(
     HF_HUB_OFFLINE="1", HF_HUB_DISABLE_PROGRESS_BARS="1", TOKENIZERS_PARALLELISM="false", MPLBACKEND="agg"
@@ -22,7 +22,36 @@ os.environ.update(
 # A failing assert in a proof says what differed, as in any test module.
 pytest.register_assert_rewrite("proofs")
 
-LESSONS = sorted(NOTEBOOKS.glob("*.ipynb"))
+LESSONS = lessons.paths()
+
+SLOW = {"browser", "site", "sites"}
+"""The fixtures that render the site or start a browser."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what `python -m course_build check` asks for: `check 04`, and `check --quick`."""
+    parser.addoption("--lesson", action="append", default=[], help="only what is about this lesson, as 04")
+    parser.addoption("--quick", action="store_true", help="leave out what renders the site or needs a browser")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    chosen, quick = config.getoption("--lesson"), config.getoption("--quick")
+    wanted = [
+        item
+        for item in items
+        if (not chosen or lesson_of(item) in chosen) and not (quick and SLOW & set(getattr(item, "fixturenames", ())))
+    ]
+    if len(wanted) < len(items):
+        config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
+        items[:] = wanted
+
+
+def lesson_of(item: pytest.Item) -> str | None:
+    """The two digits of the lesson that a test is about, by its parameters; None if it is about none, or about all."""
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    path = parameters.get("path")
+    return path.name[:2] if isinstance(path, Path) else parameters.get("lesson")
+
 
 RENDERERS = ["preview", *(["quarto"] if render.find_quarto(install=False) else [])]
 """What makes the site that a test is given: the preview, and Quarto as well where there is one."""
@@ -43,6 +72,20 @@ def reviews_checkpoint() -> str:
 def tweets_checkpoint() -> str:
     """The folder of the embedded model that answers for the Hub's bertweet."""
     return checkpoint("finiteautomata/bertweet-base-sentiment-analysis")
+
+
+@pytest.fixture(scope="session")
+def sentiment_pipeline(reviews_checkpoint: str) -> SentimentPipeline:
+    """The package's classifier with that model, loaded once for all test modules of a worker."""
+    return SentimentPipeline(reviews_checkpoint)
+
+
+@pytest.fixture(scope="session")
+def library_pipeline(reviews_checkpoint: str) -> "transformers.Pipeline":  # noqa: F821 - imported when it is needed
+    """The library's classifier with that model, the measure of every label."""
+    from transformers import pipeline
+
+    return pipeline("sentiment-analysis", model=reviews_checkpoint, device="cpu")
 
 
 @pytest.fixture(scope="session")

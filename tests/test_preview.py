@@ -212,21 +212,6 @@ def test_outputs_are_what_a_terminal_would_show(raw: Path, mended: Path) -> None
     ]
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("plain\n", "plain\n"),
-        ("a\r\nb\n", "a\nb\n"),
-        ("10%\r100%\n", "100%\n"),
-        ("12345\rab\n", "ab345\n"),
-        ("loading\r       \rdone\n", "done\n"),
-        ("\x1b[1;31mx\x1b[0m \x1b]8;;https://e.org\x1b\\link\x1b]8;;\x1b\\", "x link"),
-    ],
-)
-def test_plain(text: str, shown: str) -> None:
-    assert preview.plain(text) == shown
-
-
 def test_maths_is_native_and_comes_from_no_other_host(raw: Path, mended: Path) -> None:
     before = page(raw, "notebooks/two.html")
     assert before.select("script[src^='https://']"), "defect: KaTeX from a CDN"

