@@ -100,25 +100,25 @@ def _enter(arguments: list[str], layers: Sequence[str]) -> int | None:
         BuildError: it can't be made, or it isn't to be changed and lacks something.
     """
     if environment.is_own():
-        if environment.is_whole(layers):
-            if environment.outdated(layers, environment.read_stamp()):
-                print("course_build: .venv is older than the lock; `make site` renews it", file=sys.stderr, flush=True)
-            return None
-        # Another interpreter adds to this one's environment, or makes it anew. Never in the middle of a command.
-        if ENTERED in os.environ or environment.base_interpreter() == sys.executable:
+        if not environment.is_whole(layers):
+            if ENTERED not in os.environ:
+                # Another interpreter adds to this one's environment, or makes it anew. Not in the middle of a command.
+                return _run(environment.base_interpreter(), arguments)
             environment.require(layers, arguments[0])
-        return _run(environment.base_interpreter(), arguments)
+        elif environment.outdated(layers, environment.read_stamp()):
+            print("course_build: .venv is older than the lock; `make site` renews it", file=sys.stderr, flush=True)
+        return None
     if environment.is_conda():
         environment.require(layers, arguments[0])
         return None
     environment.ensure(layers)
-    return _run(str(environment.python()), arguments, {ENTERED: "1"})
+    return _run(str(environment.python()), arguments)
 
 
-def _run(interpreter: str, arguments: list[str], more: dict[str, str] | None = None) -> int:
+def _run(interpreter: str, arguments: list[str]) -> int:
     """Run the same command with another interpreter (a child, for Windows has no exec)."""
     # Without bytecode every process would compile torch anew.
-    environ = {**package_settings.environ("PYTHONDONTWRITEBYTECODE"), **(more or {})}
+    environ = {**package_settings.environ("PYTHONDONTWRITEBYTECODE"), ENTERED: "1"}
     return subprocess.run([interpreter, "-m", "course_build", *arguments], env=environ).returncode
 
 

@@ -77,9 +77,9 @@ def is_ready(layers: Sequence[str], venv: Path = VENV) -> bool:
 
 def is_whole(layers: Iterable[str], venv: Path = VENV) -> bool:
     """Whether the environment serves as it is, in whichever versions: this Python, this place, no package missing."""
-    stamp = read_stamp(venv)
     names = [project_entry()["name"], *(name for layer in layers for name in _unmarked(pins(layer, LOCK)))]
-    return find_mismatch(stamp, venv) is None and not missing(names, site_packages(venv))
+    lacking = missing(names if layers else ["uv"], site_packages(venv))
+    return find_mismatch(read_stamp(venv), venv) is None and not lacking
 
 
 def read_stamp(venv: Path = VENV) -> dict:
@@ -95,10 +95,12 @@ def find_mismatch(stamp: dict, venv: Path = VENV) -> str | None:
     """Return why an environment of ours can't be used by this Python or in this place, or None if it can."""
     if not python(venv).exists():
         return "has no Python that runs"
+    if "place" not in stamp:
+        return "was made by an earlier version of the course"
     if not is_own(venv) and stamp.get("python") != this_python():
-        return f"was made by {stamp.get('python', 'an earlier set-up')}, and this is {this_python()}"
-    if stamp.get("place") != str(venv):
-        return f"was made in {Path(stamp.get('place', '?')).parent}"
+        return f"was made by {stamp.get('python')}, and this is {this_python()}"
+    if stamp["place"] != str(venv):
+        return f"was made in {Path(stamp['place']).parent}"
     return None
 
 

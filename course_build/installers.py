@@ -33,7 +33,7 @@ UNPACKED = 4.0
 UNPACKED_CUDA = 1.7
 """The same for torch with CUDA and for CUDA's own packages, which are hardly packed."""
 
-USUAL, CUDA_LIBRARIES = 3.2e6, 2.6e9
+USUAL, CUDA_LIBRARIES = 2.6e6, 2.6e9
 """The size of an archive of the lock on average, and of all of CUDA's together, in bytes: pip doesn't tell sizes."""
 
 
