@@ -385,7 +385,8 @@ def _announce(fetched: Plan, layers: Sequence[str], stamp: dict, venv: Path) -> 
     names = " and ".join(filter(None, [", ".join(layers[:-1]), layers[-1]]))
     count = f"{len(fetched.packages)} package{'s' if len(fetched.packages) > 1 else ''}"
     size = f"about {_amount(disk)} on disk, {_amount(download)} to fetch if no cache has it"
-    _say(f"{'adding' if stamp.get('layers') else 'installing'} {names} ({count}, {size})")
+    had = stamp.get("layers", {}).keys()
+    _say(f"{'updating' if had >= set(layers) else 'adding' if had else 'installing'} {names} ({count}, {size})")
     if fetched.has_cuda and os.environ.get("COURSE_TORCH") != "default":
         _say(
             f"torch comes with CUDA here, which is most of it: {TORCH_INDEX}, which has it without, can't be reached. "

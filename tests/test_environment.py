@@ -325,8 +325,8 @@ def test_the_life_of_an_environment(checkout, tmp_path):
     assert "is older than the lock" in notices
 
     # Two at once bring it up to date, and the layer that neither asks for stays.
-    for process in [checkout.ensure("learn") for _ in range(2)]:
-        finish(process)
+    both = [checkout.ensure("learn") for _ in range(2)]
+    assert sum("updating learn (1 package, " in finish(process) for process in both) == 1
     assert checkout.versions() == {"leaf": "2.0", "twig": "1.0"}
     assert set(checkout.stamp["layers"]) == {"learn", "site"}
 
