@@ -155,7 +155,9 @@ packages = ["course_build", "course_utils"]
 
 PINS = "# --- learn: this\nleaf==1.0\n# --- site: that\ntwig==1.0\n# --- test: and more\nfruit==1.0\n"
 
-TORCH = dict.fromkeys(("torch/__init__.py", "torch/bin/test_api", "torch/bin/torch_shm_manager", "torch/test/native"), "")
+TORCH = dict.fromkeys(
+    ("torch/__init__.py", "torch/bin/test_api", "torch/bin/torch_shm_manager", "torch/test/native"), ""
+)
 
 COMMAND = """
 import sys, leaf, twig
