@@ -41,6 +41,10 @@ TELLING = {"torch": "torch", "smalldocs": "smalldocs", "pyarrow": "pyarrow", "py
 """A package of each layer, and the module whose import tells that the layer works."""
 
 
+TESTS_OF_TORCH = ("torch/test", "torch/bin/test_*")
+"""torch's own tests, compiled: 120 MB that nothing here runs."""
+
+
 def python(venv: Path = VENV) -> Path:
     """The interpreter of a virtual environment."""
     return venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
@@ -272,9 +276,7 @@ def _prepare(venv: Path) -> None:
         _say(f"{venv.name} {problem}; it is made anew")
     venv.mkdir(exist_ok=True)
     _write_stamp(venv, {"python": this_python(), "place": str(venv)})
-    for path in venv.iterdir():
-        if path.name != STAMP:
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    _remove(path for path in venv.iterdir() if path.name != STAMP)
     _say(f"making {venv.name} with {this_python()}")
     # With the interpreter that this one was made of: this one's own environment may go away.
     made = progress.run([base_interpreter(), "-m", "venv", venv], "environment: making it", shown=False, env=_environ())
@@ -307,6 +309,7 @@ def _add(layers: Sequence[str], venv: Path) -> None:
             raise BuildError(f"could not install the packages: {problem}\nIs a package index in reach?")
     if stale:
         _try(stale, venv)
+        _remove(path for pattern in TESTS_OF_TORCH for path in site_packages(venv).glob(pattern))
         made = {**kept, **{layer: fingerprint(layer) for layer in stale}}
         _write_stamp(venv, {**stamp, "project": project_entry(), "torch": _torch(venv), "layers": made})
 
@@ -432,6 +435,12 @@ def _write_stamp(venv: Path, stamp: dict) -> None:
     fresh = venv / f"{STAMP}.new"
     fresh.write_text(json.dumps(stamp, indent=2) + "\n", encoding="utf-8")
     fresh.replace(venv / STAMP)
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    """Delete files and folders."""
+    for path in list(paths):
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def _environ() -> dict[str, str]:

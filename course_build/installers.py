@@ -27,7 +27,7 @@ TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 ONCE = {"UV_HTTP_RETRIES": "0", "PIP_RETRIES": "0"}
 """Variables where PyTorch's own index is asked: if a firewall says no, it says no the second time, too."""
 
-UNPACKED = 4.0
+UNPACKED = 3.7
 """How many times the size of its archive a package takes on disk, with its bytecode: measured over all of the lock."""
 
 UNPACKED_CUDA = 1.7

@@ -155,6 +155,10 @@ packages = ["course_build", "course_utils"]
 
 PINS = "# --- learn: this\nleaf==1.0\n# --- site: that\ntwig==1.0\n# --- test: and more\nfruit==1.0\n"
 
+TORCH = dict.fromkeys(
+    ("torch/__init__.py", "torch/bin/test_api", "torch/bin/torch_shm_manager", "torch/test/native"), ""
+)
+
 COMMAND = """
 import sys, leaf, twig
 def add_arguments(parser): parser.add_argument("words", nargs="*")
@@ -162,14 +166,16 @@ def run(arguments): print("inside", sys.prefix)
 """
 
 
-def write_wheel(folder: Path, name: str, version: str, metadata: str = "", code: str = "") -> None:
-    """Write a package of one module."""
+def write_wheel(folder: Path, name: str, version: str, metadata: str = "", files: dict[str, str] | None = None) -> None:
+    """Write a package: of one empty module, unless its files are given."""
     info = f"{name}-{version}.dist-info"
+    files = files or {f"{name}.py": ""}
     with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
-        wheel.writestr(f"{name}.py", code)
+        for path, content in files.items():
+            wheel.writestr(path, content)
         wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{metadata}")
         wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        wheel.writestr(f"{info}/RECORD", f"{name}.py,,\n")
+        wheel.writestr(f"{info}/RECORD", "".join(f"{path},,\n" for path in files))
 
 
 def write_wheel_of_uv(folder: Path) -> None:
@@ -194,6 +200,7 @@ def wheels(tmp_path_factory) -> tuple[Path, Path]:
     packages, of_uv = tmp_path_factory.mktemp("packages"), tmp_path_factory.mktemp("uv")
     for name, version in [("leaf", "1.0"), ("leaf", "2.0"), ("twig", "1.0"), ("fruit", "1.0")]:
         write_wheel(packages, name, version)
+    write_wheel(packages, "torch", "2.0+cpu", files=TORCH)
     write_wheel_of_uv(of_uv)
     return packages, of_uv
 
@@ -370,6 +377,7 @@ def test_the_life_of_an_environment(checkout, tmp_path):
 
 def test_where_there_is_no_uv_pip_goes_on_where_a_set_up_was_interrupted(tmp_path, wheels):
     checkout = Checkout(tmp_path / "checkout", tmp_path / "home", [wheels[0]])
+    checkout.lock.write_text(f"torch==2.0\n{PINS}")
     checkout.venv.mkdir()
     (checkout.venv / "half").write_text("made")
     (checkout.venv / "course.json").write_text(json.dumps({"python": environment.this_python()}))
@@ -378,6 +386,10 @@ def test_where_there_is_no_uv_pip_goes_on_where_a_set_up_was_interrupted(tmp_pat
     assert re.search(r"uv can't do it \(No matching distribution found for uv==.*\); pip takes over", notices)
     assert checkout.versions() == {"leaf": "1.0", "twig": "1.0"}
     assert not (checkout.venv / "half").exists()
+    there = environment.site_packages(checkout.venv) / "torch"
+    assert (there / "bin" / "torch_shm_manager").exists()
+    assert not (there / "bin" / "test_api").exists(), "its own tests, 120 MB of the real one, are gone"
+    assert not (there / "test").exists()
 
 
 @pytest.mark.parametrize("content", [{"pyvenv.cfg": "home = /usr/bin\n", "notes.txt": "mine"}, "a file"])
@@ -560,7 +572,7 @@ def test_cuda_s_packages_and_their_sizes_are_found_in_an_index(tmp_path, monkeyp
     packages = tmp_path / "packages"
     packages.mkdir()
     write_wheel(packages, "torch", "7.0", metadata="Requires-Dist: nvidia_cublas\n")
-    write_wheel(packages, "nvidia_cublas", "13.1", code="#" * 1_000_000)
+    write_wheel(packages, "nvidia_cublas", "13.1", files={"cublas.py": "#" * 1_000_000})
     environ = {key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "UV_"))}
     environ |= {"UV_NO_CONFIG": "1", "UV_NO_INDEX": "1", "UV_FIND_LINKS": str(packages)}
     environ |= {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(packages)}
