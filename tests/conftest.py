@@ -19,6 +19,12 @@ os.environ.update(
     HF_HUB_OFFLINE="1", HF_HUB_DISABLE_PROGRESS_BARS="1", TOKENIZERS_PARALLELISM="false", MPLBACKEND="agg"
 )
 
+# Several workers share the cores: where each takes them all, torch's threads wait, spinning, for one another. It is set
+# before torch is imported, and for the children, too.
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
+    share = (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, share)))
+
 # A failing assert in a proof says what differed, as in any test module.
 pytest.register_assert_rewrite("proofs")
 

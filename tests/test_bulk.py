@@ -48,7 +48,7 @@ def two_threads():
 
 def test_every_label_is_the_library_s(classify, sample, expected, two_threads):
     assert_same(classify(sample), expected)
-    assert_same(classify(sample[::-1]), expected[::-1])
+    assert_same(classify(sample[99::-1]), expected[99::-1])
 
 
 def test_one_thread_answers_as_two_do(classify, sample, expected):
@@ -228,7 +228,9 @@ def fast(reviews_checkpoint):
     return SentimentPipeline(reviews_checkpoint, backend="onnx")
 
 
-def test_the_fast_backend_gives_nearly_every_label(fast, sample, expected):
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_fast_backend_gives_nearly_every_label(fast, sample, expected, monkeypatch, threads):
+    monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
     found = fast(sample)
     same = [one["label"] == other["label"] for one, other in zip(found, expected, strict=True)]
     assert np.mean(same) >= 0.985  # 99 % and more on thousands of texts (benchmarks/)

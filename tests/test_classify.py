@@ -171,7 +171,8 @@ def read_texts(path: Path) -> list[str]:
 
 
 SLOW_RUN = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
 sys.path[:0] = sys.argv[1:3]
 from course_utils import __main__, classify
 import test_classify

@@ -549,13 +549,21 @@ def test_the_shipped_adapters_make_what_the_manifest_says(tmp_path: Path, monkey
     """An adapter, a card or a conversion that changed without `--update-manifest` fails here, not at a newcomer's."""
     if not (models_folder() / ".source").is_dir():
         pytest.skip("no models prepared: run python -m course_build models")
-    shutil.copytree(models_folder() / ".source", tmp_path / ".source")
+    shutil.copytree(models_folder() / ".source", tmp_path / ".source", copy_function=link_or_copy)
     there = models_folder()
     monkeypatch.setenv("COURSE_MODELS_DIR", str(tmp_path))
     models.prepare()
     assert models.check() == 0
     for path in tmp_path.glob("*-onnx/*"):  # not held by the manifest, and yet the same for the same versions
         assert path.read_bytes() == (there / path.relative_to(tmp_path)).read_bytes(), path.name
+
+
+def link_or_copy(source: str, target: str) -> None:
+    """Make `target` the same file, or where that can't be, on another disk for one, a copy of it."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 # Exports to ONNX, and GGUF files. The exporter is played by a copy of the weights: it runs in tests/test_onnx.py.
@@ -596,6 +604,17 @@ def wider(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Worl
     return wider
 
 
+@pytest.fixture
+def exported(wider: World) -> World:
+    """That world once it is prepared, with the GGUF file put where pip would have brought it."""
+    kept = wider.folder / ".source" / "small-gguf-2.0"
+    kept.mkdir()
+    (kept / "small.gguf").write_bytes(b"GGUF and so on")
+    wider.prepare()
+    assert wider.problems() == {}
+    return wider
+
+
 def test_a_preparation_exports_and_fetches_what_is_missing(wider: World, capsys: pytest.CaptureFixture) -> None:
     wider.prepare()
     assert wider.problems() == {}
@@ -621,27 +640,25 @@ def test_a_preparation_exports_and_fetches_what_is_missing(wider: World, capsys:
 
 @pytest.mark.parametrize("name", [ONNX_FP32, ONNX_INT8, "README.md", "export.json"])
 @pytest.mark.parametrize("damage", [flip_a_bit, Path.unlink, lambda path: path.write_bytes(b"")])
-def test_a_damaged_export_is_found_and_only_that_one_is_made_again(wider: World, damage, name: str, capsys) -> None:
-    wider.prepare()
-    damage(wider.folder / EXPORT / name)
-    assert list(wider.problems()) == [EXPORT]
+def test_a_damaged_export_is_found_and_only_that_one_is_made_again(exported: World, damage, name: str, capsys) -> None:
+    damage(exported.folder / EXPORT / name)
+    assert list(exported.problems()) == [EXPORT]
     capsys.readouterr()
-    wider.prepare()
+    exported.prepare()
     assert "models: making" not in capsys.readouterr().out
-    assert wider.problems() == {}
+    assert exported.problems() == {}
 
 
-def test_an_export_is_that_of_the_weights_and_the_packages_as_they_are(wider: World, monkeypatch) -> None:
-    wider.prepare()
-    weights = wider.folder / FOLDERS[0] / "model.safetensors"
-    write_adapter_again(wider.adapters / FOLDERS[0])
-    wider.prepare(update_manifest=True)
-    assert wider.problems() == {}
-    assert (wider.folder / EXPORT / ONNX_FP32).read_bytes() == weights.read_bytes()
+def test_an_export_is_that_of_the_weights_and_the_packages_as_they_are(exported: World, monkeypatch) -> None:
+    weights = exported.folder / FOLDERS[0] / "model.safetensors"
+    write_adapter_again(exported.adapters / FOLDERS[0])
+    exported.prepare(update_manifest=True)
+    assert exported.problems() == {}
+    assert (exported.folder / EXPORT / ONNX_FP32).read_bytes() == weights.read_bytes()
     monkeypatch.setattr(models.onnx_export, "made_with", lambda: {"torch": "3.0"})
-    assert "other versions" in wider.problems()[EXPORT]
-    wider.prepare()
-    assert wider.problems() == {}
+    assert "other versions" in exported.problems()[EXPORT]
+    exported.prepare()
+    assert exported.problems() == {}
 
 
 def write_adapter_again(adapter: Path) -> None:
@@ -695,19 +712,18 @@ def test_exports_and_gguf_files_are_named_too(wider: World) -> None:
         wider.prepare("nonsense")
 
 
-def test_with_the_hub_s_models_the_export_is_theirs(wider: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    wider.prepare()
+def test_with_the_hub_s_models_the_export_is_theirs(exported: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COURSE_MODELS", "hub")
-    assert list(wider.problems()) == ["small-sentiment-onnx"]
-    monkeypatch.setattr(models, "checkpoint", lambda hub_id: str(wider.folder / FOLDERS[1]))
-    wider.prepare()
-    assert wider.problems() == {}
-    exported = wider.folder / "small-sentiment-onnx" / ONNX_FP32
-    assert exported.read_bytes() == (wider.folder / FOLDERS[1] / "model.safetensors").read_bytes()
+    assert list(exported.problems()) == ["small-sentiment-onnx"]
+    monkeypatch.setattr(models, "checkpoint", lambda hub_id: str(exported.folder / FOLDERS[1]))
+    exported.prepare()
+    assert exported.problems() == {}
+    there = exported.folder / "small-sentiment-onnx" / ONNX_FP32
+    assert there.read_bytes() == (exported.folder / FOLDERS[1] / "model.safetensors").read_bytes()
 
     def unreachable(hub_id: str) -> str:
         raise CheckpointError("the Hub can't be reached")
 
     monkeypatch.setattr(models, "checkpoint", unreachable)
     with pytest.raises(BuildError, match="the Hub can't be reached"):
-        wider.prepare(force=True)
+        exported.prepare(force=True)
