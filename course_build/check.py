@@ -31,9 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "names", nargs="*", metavar="LESSON", help="prove only these lessons, as 04: about a minute each"
     )
-    parser.add_argument(
-        "--quick", action="store_true", help="leave out what renders the site or needs a browser"
-    )
+    parser.add_argument("--quick", action="store_true", help="leave out what renders the site or needs a browser")
 
 
 def run(arguments: argparse.Namespace) -> int:

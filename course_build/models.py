@@ -10,16 +10,15 @@ held to its own record, since its bytes depend on versions), and the GGUF files 
 `COURSE_MODELS=hub` the exports are those of the Hub's own models.
 
 The models' folder (`course_utils.models.models_folder`) then holds one folder for each model and each export;
-`.source`, so that a second preparation needs no network; and `.lock`. All writing happens in `.incomplete`, and what is
-finished is renamed into place: whatever stops a preparation, the next one removes `.incomplete` and redoes what is
-missing.
+`.source`, so that a second preparation needs no network; `.verified`, so that what is ready is known without reading a
+gigabyte (`course_build.digests`); and `.lock`. All writing happens in `.incomplete`, and what is finished is renamed
+into place: whatever stops a preparation, the next one removes `.incomplete` and redoes what is missing.
 """
 
 import argparse
 import contextlib
 import errno
 import functools
-import hashlib
 import json
 import os
 import re
@@ -28,11 +27,12 @@ import subprocess
 import sys
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from course_build import onnx_export, slices
+from course_build import onnx_export, package_settings, progress, slices
+from course_build.digests import Digests, hash_file
 from course_build.errors import BuildError
 from course_utils.models import (
     EXPORT_RECORD,
@@ -161,6 +161,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
     parser.add_argument("names", nargs="*", metavar="MODEL", help="only these: folder names or Hub ids")
     parser.add_argument("--check", action="store_true", help="say which models are ready; change nothing")
+    parser.add_argument("--no-exports", dest="exports", action="store_false", help="leave out the exports to ONNX")
     parser.add_argument("--force", action="store_true", help="make them again, even those that are ready")
     parser.add_argument(
         "--update-manifest",
@@ -172,14 +173,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Prepare or check the models; return 1 when a check finds one that isn't ready."""
     if arguments.check:
-        return check(arguments.names)
-    prepare(arguments.names, force=arguments.force, update_manifest=arguments.update_manifest)
+        return check(arguments.names, exports=arguments.exports)
+    prepare(
+        arguments.names,
+        exports=arguments.exports,
+        force=arguments.force,
+        update_manifest=arguments.update_manifest,
+    )
     return 0
 
 
-def check(names: Iterable[str] = (), manifest: Path = MANIFEST) -> int:
-    """Print for each model whether it is ready, all hashes compared; return 1 when one isn't, else 0."""
-    found = _examine(models_folder(), names, manifest)
+def check(names: Iterable[str] = (), *, exports: bool = True, manifest: Path = MANIFEST) -> int:
+    """Print for each model whether it is ready, every byte read; return 1 when one isn't, else 0."""
+    found = _examine(models_folder(), names, exports, manifest, hash_file)
     for name, problem in found.items():
         print(f"models: {name}: {problem or 'ready'}")
     return 1 if any(found.values()) else 0
@@ -188,17 +194,20 @@ def check(names: Iterable[str] = (), manifest: Path = MANIFEST) -> int:
 def prepare(
     names: Iterable[str] = (),
     *,
+    exports: bool = True,
     force: bool = False,
     update_manifest: bool = False,
     manifest: Path = MANIFEST,
     adapters: Path = ADAPTERS,
 ) -> None:
-    """Make the models that aren't ready; print a line for every step.
+    """Make the models that aren't ready; print a line for every step, and at the end one that says what was done.
 
-    What is ready is only read, so that a folder that can't be written serves once it is complete.
+    What is ready is only read, so that a folder that can't be written serves once it is complete; and where nobody
+    touched it since it was read, it isn't read again.
 
     Args:
         names: folder names or Hub ids, of models with their exports and of GGUF files; none means all.
+        exports: whether the models' exports to ONNX are wanted, too.
         force: make also those that are ready.
         update_manifest: make all and write the sizes and hashes of what came out into `manifest`.
         manifest: the catalogue's file.
@@ -208,41 +217,59 @@ def prepare(
         BuildError: when a model is unknown, a package can't be fetched or isn't what it was, an adapter is missing, an
             export fails or doesn't answer as its model does, the folder can't be written or the disk is full.
     """
+    names = list(names)
     models, ggufs = _select(names, manifest)
     folder = models_folder()
+    digests = Digests(folder)
+    examine = functools.partial(_examine, folder, names, exports, manifest, digests)
     anew = force or update_manifest
+    done = []
     try:
-        if anew or any(_examine(folder, names, manifest).values()) or (folder / INCOMPLETE).exists():
+        if anew or any(examine().values()) or (folder / INCOMPLETE).exists():
             folder.mkdir(parents=True, exist_ok=True)
             with _exclusive(folder):
                 # Asked again: another set-up may have made them while this one waited.
-                problems = _examine(folder, names, manifest)
-                for model in models:
-                    if anew or problems[model.folder]:
-                        _make(model, folder, adapters / model.folder, manifest if update_manifest else None)
-                for source in ggufs:
-                    fetch_source(source, folder)
+                problems = examine()
+                made = [model for model in models if anew or problems[model.folder]]
+                for source in {source.name: source for source in [*(model.source for model in made), *ggufs]}.values():
+                    if fetch_source(source, folder, digests) and source in ggufs:
+                        done.append(source.name)
+                with progress.Bar("models", len(made), "models made") as bar:
+                    for model in made:
+                        bar.step(f"making {model.folder}")
+                        _make(model, folder, adapters / model.folder, digests, manifest if update_manifest else None)
+                        done.append(model.folder)
                 # And again, for with --update-manifest the models are others now.
-                models, problems = _select(names, manifest)[0], _examine(folder, names, manifest)
-                for model in models:
-                    if model.onnx and (force or problems[export_of(model).folder]):
-                        _export(model, folder)
+                models, problems = _select(names, manifest)[0], examine()
+                wanted = [model for model in models if model.onnx and exports]
+                exported = [model for model in wanted if force or problems[export_of(model).folder]]
+                with progress.Bar("models", len(exported), "models exported") as bar:
+                    for model in exported:
+                        export = export_of(model).folder
+                        bar.step(f"exporting {export.removesuffix('-onnx')} to ONNX, fp32 and int8")
+                        _export(model, folder, digests)
+                        done.append(export)
+        digests.save()
     except OSError as error:
         raise BuildError(_explain(error, folder)) from error
     size = sum(one.size for one in [*models, *ggufs])
-    size += sum(path.stat().st_size for model in models if model.onnx for path in _export_folder(model).iterdir())
-    print(f"models: {len(models) + len(ggufs)} ready in {folder} ({size / 1e6:.0f} MB)", flush=True)
+    exported = [export_of(model).folder for model in models if model.onnx and exports]
+    size += sum(path.stat().st_size for name in exported for path in (folder / name).iterdir())
+    chosen = [*(model.folder for model in models), *exported, *(source.name for source in ggufs)]
+    ready = ", ".join(chosen) if names or not exports else len(models) + len(ggufs)
+    made = f"; made now: {', '.join(done)}" if done else ""
+    print(f"models: {ready} ready in {folder} ({size / 1e6:.0f} MB){made}", flush=True)
 
 
-def fetch_source(source: Source, folder: Path) -> Path:
-    """Return the folder with the pretrained files of `source`, under the models' `folder`; fetch them if need be.
+def fetch_source(source: Source, folder: Path, digests: Digests) -> bool:
+    """Fetch the pretrained files of `source` into the models' `folder`; return whether that was needed.
 
     Raises:
         BuildError: when the package can't be fetched, or its files aren't those of the manifest.
     """
     kept = folder / source.kept_in
-    if find_corrupt_file(kept, source.files) is None:
-        return kept
+    if find_corrupt_file(kept, source.files, digests) is None:
+        return False
     print(
         f"models: fetching {source.package} {source.version} from the package index ({source.size / 1e6:.0f} MB; "
         "a minute or two on a slow line)",
@@ -255,14 +282,14 @@ def fetch_source(source: Source, folder: Path) -> Path:
     except (zipfile.BadZipFile, zlib.error, KeyError) as error:
         raise BuildError(f"{wheel.name}, as the package index has it, is damaged: {error}. Try again later.") from error
     wheel.unlink()  # it would double what a preparation takes on disk
-    problem = find_corrupt_file(staged, source.files)
+    problem = find_corrupt_file(staged, source.files, digests)
     if problem:
         raise BuildError(
             f"{source.package} {source.version}, as the package index has it, isn't the package that the course was "
             f"made with: {problem}. Nothing of it is used."
         )
-    _place(staged, kept)
-    return kept
+    _place(staged, kept, digests)
+    return True
 
 
 def _select(names: Iterable[str], manifest: Path) -> tuple[list[Model], list[Source]]:
@@ -282,47 +309,40 @@ def _select(names: Iterable[str], manifest: Path) -> tuple[list[Model], list[Sou
     return [one for one in chosen if isinstance(one, Model)], [one for one in chosen if isinstance(one, Source)]
 
 
-def _examine(folder: Path, names: Iterable[str], manifest: Path) -> dict[str, str | None]:
-    """Return what is wrong with each model, export and GGUF file, or None, every byte read; by the model's name."""
+def _examine(
+    folder: Path, names: Iterable[str], exports: bool, manifest: Path, digest: Callable[[Path], str]
+) -> dict[str, str | None]:
+    """Return what is wrong with each model, export and GGUF file, or None, all hashes compared; by the model's name."""
     models, ggufs = _select(names, manifest)
-    jobs = {model.folder: functools.partial(find_corrupt_file, folder / model.folder, model.files) for model in models}
-    for wanted in (export_of(model) for model in models if model.onnx):
-        jobs[wanted.folder] = functools.partial(_find_corrupt_export, folder / wanted.folder, wanted.source)
+    find = functools.partial(find_corrupt_file, digest=digest)
+    jobs = {model.folder: functools.partial(find, folder / model.folder, model.files) for model in models}
+    for wanted in (export_of(model) for model in models if model.onnx and exports):
+        jobs[wanted.folder] = functools.partial(_find_corrupt_export, folder / wanted.folder, wanted.source, digest)
     for source in ggufs:
-        jobs[source.name] = functools.partial(find_corrupt_file, folder / source.kept_in, source.files)
+        jobs[source.name] = functools.partial(find, folder / source.kept_in, source.files)
     with ThreadPoolExecutor() as pool:  # hashing lets go of Python's lock, and each model is one large file
         return dict(zip(jobs, pool.map(lambda job: job(), jobs.values()), strict=True))
 
 
-def find_corrupt_file(folder: Path, files: dict[str, File]) -> str | None:
-    """Return what `find_problem` finds, or else the first file whose sha256 is another."""
+def find_corrupt_file(folder: Path, files: dict[str, File], digest: Callable[[Path], str] = hash_file) -> str | None:
+    """Return what `find_problem` finds, or else the first file whose sha256, as `digest` has it, is another."""
     problem = find_problem(folder, files)
     if problem is None:
         for name, file in files.items():
-            if hash_file(folder / name) != file.sha256:
+            if digest(folder / name) != file.sha256:
                 return f"{folder / name} has been changed or damaged (its sha256 isn't the manifest's)"
     return problem
 
 
-def _find_corrupt_export(folder: Path, source: str) -> str | None:
-    """Return what is wrong with an export, every byte compared with what was written when it was made."""
+def _find_corrupt_export(folder: Path, source: str, digest: Callable[[Path], str]) -> str | None:
+    """Return what is wrong with an export, every hash compared with what was written when it was made."""
     problem = find_export_problem(folder, source)
     if problem is None:
         record = json.loads((folder / EXPORT_RECORD).read_text(encoding="utf-8"))
         if record.get("made_with") != onnx_export.made_with():
             return f"{folder} was exported by other versions of the packages or of the recipe"
-        problem = find_corrupt_file(folder, {name: File(**entry) for name, entry in record["files"].items()})
+        problem = find_corrupt_file(folder, {name: File(**entry) for name, entry in record["files"].items()}, digest)
     return problem
-
-
-def _export_folder(model: Model) -> Path:
-    return models_folder() / export_of(model).folder
-
-
-def hash_file(path: Path) -> str:
-    """Return a file's sha256, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextlib.contextmanager
@@ -351,12 +371,11 @@ def _empty(folder: Path) -> None:
     folder.mkdir()
 
 
-def _make(model: Model, folder: Path, adapter: Path, updated_manifest: Path | None) -> None:
+def _make(model: Model, folder: Path, adapter: Path, digests: Digests, updated_manifest: Path | None) -> None:
     """Make one model and put it in place, once it is what the manifest says or the manifest says what it is."""
     # Here, since it takes numpy a while to load, and a set-up that finds all models ready doesn't need it.
     from course_build import llama, minilm
 
-    source = fetch_source(model.source, folder)  # first, for training the missing adapter starts from it
     for name in ADAPTER_FILES if model.labels else ():
         if not (adapter / name).is_file():
             raise BuildError(
@@ -369,30 +388,28 @@ def _make(model: Model, folder: Path, adapter: Path, updated_manifest: Path | No
         "BertForSequenceClassification": functools.partial(minilm.write_bert, labels=list(model.labels)),
         DECODER: llama.write_llama,
     }
-    print(f"models: making {model.folder} (a few seconds)", flush=True)
     staged = folder / INCOMPLETE / model.folder
-    writers[model.architecture](source, staged)
+    writers[model.architecture](folder / model.source.kept_in, staged)
     # Bytes, since text mode writes other line ends on Windows, and the files' hashes are to be the same there.
     if model.labels:
         minilm.merge_adapter(staged, adapter)
         (staged / RESULTS).write_bytes((adapter / RESULTS).read_text(encoding="utf-8").encode())
     (staged / "README.md").write_bytes(model_card(model, adapter).encode())
     if updated_manifest:
-        _write_hashes(updated_manifest, model, staged)
+        _write_hashes(updated_manifest, model, staged, digests)
     else:
-        problem = find_corrupt_file(staged, model.files)
+        problem = find_corrupt_file(staged, model.files, digests)
         if problem:
             raise BuildError(
                 f"{model.folder} came out different from what the manifest says: {problem}. If you changed the adapter "
                 "or the conversion, accept the result with: python -m course_build models --update-manifest"
             )
-    _place(staged, folder / model.folder)
+    _place(staged, folder / model.folder, digests)
 
 
-def _export(model: Model, folder: Path) -> None:
+def _export(model: Model, folder: Path, digests: Digests) -> None:
     """Export what `checkpoint` answers for a model, in a process of its own, and put it in place."""
     wanted = export_of(model)
-    print(f"models: exporting {wanted.folder.removesuffix('-onnx')} to ONNX, fp32 and int8 (half a minute)", flush=True)
     try:
         source = Path(checkpoint(model.hub_id)) if models_from_hub() else folder / model.folder
     except CheckpointError as error:
@@ -410,8 +427,8 @@ def _export(model: Model, folder: Path) -> None:
             raise OSError(errno.ENOSPC, "No space left on device", str(staged))
         raise BuildError(f"the export of {model.hub_id} to ONNX failed: {said[0]}")
     onnx_export.write_card(staged, wanted.folder, model, model.hub_id if models_from_hub() else model.folder)
-    onnx_export.write_record(staged, wanted.source, hash_file)
-    _place(staged, folder / wanted.folder)
+    onnx_export.write_record(staged, wanted.source, digests)
+    _place(staged, folder / wanted.folder, digests)
 
 
 def model_card(model: Model, adapter: Path) -> str:
@@ -456,16 +473,20 @@ def _download(source: Source, folder: Path) -> Path:
     """Fetch the wheel with pip, so that a person's mirror, proxy and certificates count, and return its path."""
     _empty(folder)
     requirement = f"{source.package}=={source.version}"
-    command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-input", "--no-deps"]
-    options = ["--only-binary", ":all:", "--dest", str(folder), requirement]
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--dest", folder]
     # pip's progress bar is for a person at a terminal, and its errors are for the sentence below.
-    output = None if sys.stdout.isatty() else subprocess.DEVNULL
-    done = subprocess.run([*command, *options], stdout=output, stderr=subprocess.PIPE, text=True, errors="replace")
+    done = progress.run(
+        [*command, requirement],
+        f"models: fetching {source.package}",
+        shown=progress.in_terminal(),
+        env=package_settings.pip_environ("download"),
+        stderr=subprocess.PIPE,
+    )
     wheels = list(folder.glob("*.whl"))
     if done.returncode == 0 and len(wheels) == 1:
         return wheels[0]
-    said = "\n".join(f"  {line}" for line in done.stderr.strip().splitlines()[-4:])
-    if "No space left on device" in done.stderr:
+    said = "\n".join(f"  {line}" for line in done.stdout.strip().splitlines()[-4:])
+    if "No space left on device" in done.stdout:
         raise OSError(errno.ENOSPC, "No space left on device", str(folder))
     raise BuildError(
         f"pip could not fetch {requirement} from the package index. Are you online? A mirror or a proxy is set as for "
@@ -482,12 +503,13 @@ def _extract(wheel: Path, source: Source, target: Path) -> None:
                 shutil.copyfileobj(packed, unpacked, 1 << 20)
 
 
-def _place(staged: Path, final: Path) -> None:
+def _place(staged: Path, final: Path, digests: Digests) -> None:
     """Rename a finished folder into place; one that was there before goes into `.incomplete`, to be removed."""
     final.parent.mkdir(exist_ok=True)
     if final.exists():
         final.rename(staged.with_name(f"{staged.name}.old"))
     staged.rename(final)
+    digests.moved(staged, final)
 
 
 def _explain(error: OSError, folder: Path) -> str:
@@ -500,12 +522,12 @@ def _explain(error: OSError, folder: Path) -> str:
     )
 
 
-def _write_hashes(manifest: Path, model: Model, folder: Path) -> None:
+def _write_hashes(manifest: Path, model: Model, folder: Path, digests: Digests) -> None:
     """Replace the model's table of files in the manifest's text, which keeps its comments and its order."""
     key = model.hub_id if re.fullmatch(r"[\w-]+", model.hub_id, re.ASCII) else json.dumps(model.hub_id)
     header = f"[models.{key}.files]\n"
     lines = [
-        f'{json.dumps(path.name)} = {{ size = {path.stat().st_size}, sha256 = "{hash_file(path)}" }}\n'
+        f'{json.dumps(path.name)} = {{ size = {path.stat().st_size}, sha256 = "{digests(path)}" }}\n'
         for path in sorted(folder.iterdir())
     ]
     text = manifest.read_text(encoding="utf-8")

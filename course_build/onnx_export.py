@@ -32,8 +32,8 @@ from course_build.files import write_json
 from course_utils.models import EXPORT_RECORD, ONNX_FP32, ONNX_INT8, Model
 
 if TYPE_CHECKING:
-    import numpy as np
     import onnx
+    import onnxruntime
     import torch
 
 OPSET = 18
@@ -44,15 +44,19 @@ PACKAGES = ("torch", "transformers", "onnx", "onnxscript", "onnxruntime")
 TOLERANCE = 1e-4
 """How far the fp32 export's logits may be from torch's."""
 
-PROBES = [
+CLEAR = [
     "What a wonderful, moving film.",
     "A dull, stupid waste of money.",
     "I love it, it works perfectly and looks great!",
     "Terrible service. Never again, I want my money back.",
-    "no",
-    "The best purchase of the year, and a joy to use every single day " * 40,
 ]
-"""What an export is tried on before it is used: clear opinions, one word, and a text longer than the model takes."""
+"""Opinions that leave no doubt, whose labels int8 must not change."""
+
+LONG = "The best purchase of the year, and a joy to use every single day " * 40
+"""A text longer than the model takes."""
+
+PROBES = [[*CLEAR, "no"], ["no", LONG], *([text] for text in (*CLEAR, "no", LONG))]
+"""The batches that an export is tried on before it is used: padded to the longest text, and of one text alone."""
 
 CARD = """\
 ---
@@ -127,18 +131,19 @@ def export(source: Path, target: Path) -> None:
         if (source / name).is_file():
             shutil.copyfile(source / name, target / name)
     tokenizer = AutoTokenizer.from_pretrained(source)
-    # Together, padded to the longest, and each alone: dynamic axes must hold for both.
-    for texts in (PROBES, *([text] for text in PROBES)):
+    fp32, int8 = _session(target / ONNX_FP32), _session(target / ONNX_INT8)
+    for texts in PROBES:
         batch = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
         inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
         with torch.inference_mode():
             expected = model(**inputs).logits.numpy()
         arrays = {name: tensor.numpy() for name, tensor in inputs.items()}
-        error = abs(_run(target / ONNX_FP32, arrays) - expected).max()
+        error = abs(fp32.run(["logits"], arrays)[0] - expected).max()
         if not error <= TOLERANCE:
             raise ValueError(f"{ONNX_FP32} differs from torch's logits by {error:.1e}, more than {TOLERANCE}")
-        found = _run(target / ONNX_INT8, arrays)
-        if not (found.argmax(-1) == expected.argmax(-1))[:4].all():  # the clear ones
+        found = int8.run(["logits"], arrays)[0]
+        clear = [place for place, text in enumerate(texts) if text in CLEAR]
+        if not (found.argmax(-1) == expected.argmax(-1))[clear].all():
             raise ValueError(f"{ONNX_INT8} gives other labels than torch, for texts that leave no doubt")
 
 
@@ -192,11 +197,10 @@ def _write_int8(source: Path, target: Path) -> None:
     quantize_dynamic(source, target, weight_type=QuantType.QInt8, per_channel=True, reduce_range=True)
 
 
-def _run(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:
+def _session(path: Path) -> onnxruntime.InferenceSession:
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return session.run(["logits"], arrays)[0]
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
 
 if __name__ == "__main__":

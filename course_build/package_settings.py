@@ -71,36 +71,49 @@ LEADS_ELSEWHERE = (
 """What would lead the interpreter of an environment elsewhere."""
 
 
+PIP_FILE = "pip.ini" if os.name == "nt" else "pip.conf"
+"""The configuration file of an environment of its own."""
+
+
+def base_interpreter() -> str:
+    """The interpreter that this one's environment was made of; itself, if it belongs to none."""
+    return getattr(sys, "_base_executable", None) or sys.executable
+
+
 def environ(*dropped: str) -> dict[str, str]:
     """Return this process's variables, without those that lead an interpreter elsewhere, and without `dropped`."""
     return {key: value for key, value in os.environ.items() if key not in LEADS_ELSEWHERE + dropped}
 
 
-def pip_environ(command: str = "install") -> dict[str, str]:
+def pip_environ(command: str = "install", interpreter: Path | None = None) -> dict[str, str]:
     """Return the variables for a child that is pip: where packages come from, and nothing else of pip's settings.
 
     Args:
         command: pip's subcommand, whose own section in the configuration files counts.
+        interpreter: of the environment that pip belongs to; this one, if it isn't named.
 
     Raises:
         BuildError: pip can't read its configuration.
     """
-    settings = read_pip(command)
+    settings = read_pip(command, interpreter)
     told = {_variable(key): value if isinstance(value, str) else " ".join(value) for key, value in settings.items()}
     bare = {key: value for key, value in environ().items() if not key.startswith(("PIP_", "UV_"))}
     return {**bare, **told, "PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
 
 
 @contextlib.contextmanager
-def uv_environ() -> Iterator[dict[str, str]]:
+def uv_environ(interpreter: Path | None = None) -> Iterator[dict[str, str]]:
     """The variables for a child that is uv, in a block: pip's settings are told, and uv's own win over them.
 
     They name a configuration file, which may hold a password, as those do that it is made of. It is gone afterwards.
 
+    Args:
+        interpreter: of the environment whose pip's settings count; this one, if it isn't named.
+
     Raises:
         BuildError: pip or uv has a configuration file that can't be read.
     """
-    pip, files = read_pip(), read_uv()
+    pip, files = read_pip(interpreter=interpreter), read_uv()
     own = {key: value for key, value in os.environ.items() if UV_KEPT.fullmatch(key)}
     bare = {key: value for key, value in environ().items() if not key.startswith(("PIP_", "UV_"))}
     with tempfile.TemporaryDirectory(prefix="course-uv-") as folder:
@@ -112,7 +125,7 @@ def uv_environ() -> Iterator[dict[str, str]]:
 # ------------------------------------------------------------------------------------------------------------- pip
 
 
-def read_pip(command: str = "install") -> dict[str, str | list[str]]:
+def read_pip(command: str = "install", interpreter: Path | None = None) -> dict[str, str | list[str]]:
     """Return where pip gets packages from, by the long names of its options, as pip itself sees it.
 
     Its files come first, then the section of the subcommand, then the variables; an empty value says nothing.
@@ -120,15 +133,18 @@ def read_pip(command: str = "install") -> dict[str, str | list[str]]:
     Raises:
         BuildError: pip can't read its configuration.
     """
-    # The interpreter that environments are made of: that is where a person's pip is, with the settings of its place.
-    places = [(sys._base_executable, [])]
-    if sys.prefix != sys.base_prefix and (Path(sys.prefix) / ("pip.ini" if os.name == "nt" else "pip.conf")).exists():
-        places.append((sys.executable, ["--site"]))
+    own = Path(interpreter or sys.executable)
+    # The interpreter that environments are made of has a person's pip, with the settings of its place; if it has none,
+    # as Debian's, the environment's does. And an environment may have a file of its own.
+    listed = _pip_config(Path(base_interpreter()))
+    if listed is None:
+        listed = _pip_config(own) or []
+    elif (own.parent.parent / PIP_FILE).exists():
+        listed += _pip_config(own, "--site") or []
     sections: dict[str, dict[str, str]] = {"global": {}, command: {}, ":env:": {}}
-    for interpreter, options in places:
-        for section, key, value in _pip_config(interpreter, options):
-            if section in sections and value:
-                sections[section][PIP_SYNONYMS.get(key, key)] = value
+    for section, key, value in listed:
+        if section in sections and value:
+            sections[section][PIP_SYNONYMS.get(key, key)] = value
     said = {key: value for section in sections.values() for key, value in section.items()}
     found: dict[str, str | list[str]] = {key: value.strip() for key, value in said.items() if key in PIP_KEPT}
     for key in PIP_LISTS:
@@ -136,20 +152,22 @@ def read_pip(command: str = "install") -> dict[str, str | list[str]]:
             found[key] = found[key].split()
     for key in ("index-url", "extra-index-url", "find-links"):
         if isinstance(value := found.get(key), list):
-            found[key] = [_absolute(place, Path.cwd()) for place in value]
+            found[key] = [_address(place, Path.cwd()) for place in value]
         elif value:
-            found[key] = _absolute(value, Path.cwd())
+            found[key] = _address(value, Path.cwd())
     found |= {key: value for key, value in PIP_FEATURES.items() if value in said.get(key, "").split()}
     return found
 
 
-def _pip_config(interpreter: str, options: list[str]) -> list[tuple[str, str, str]]:
-    """Return section, key and value of all that `pip config list` prints; nothing where there is no pip."""
+def _pip_config(interpreter: Path, *options: str) -> list[tuple[str, str, str]] | None:
+    """Return section, key and value of all that an interpreter's `pip config list` prints; None if it has no pip."""
     # Loud, for a pip that is told to be quiet prints no settings either; and not the pip of another interpreter.
-    loud = {key: value for key, value in environ("PIP_QUIET", "PIP_VERBOSE", "PIP_PYTHON", "PIP_LOG").items()}
+    loud = environ("PIP_QUIET", "PIP_VERBOSE", "PIP_PYTHON", "PIP_LOG")
     command = [interpreter, "-m", "pip", "-vvv", "config", *options, "list"]
     done = subprocess.run(command, env=loud, capture_output=True, text=True, errors="replace")
-    if done.returncode and "No module named pip" not in done.stderr:
+    if "No module named pip" in done.stderr:
+        return None
+    if done.returncode:
         raise BuildError(f"pip can't read its settings: {progress.last_sentence(done.stderr)}")
     lines = re.findall(r"^(:env:|[\w-]+)\.([\w-]+)=((?:'.*'|\".*\"))$", done.stdout, re.MULTILINE)
     return [(section, key, ast.literal_eval(value)) for section, key, value in lines]
@@ -159,11 +177,11 @@ def _variable(key: str) -> str:
     return f"PIP_{key.upper().replace('-', '_')}"
 
 
-def _absolute(place: str, base: Path) -> str:
-    """Return a folder as an absolute path, for children run in another; leave an address as it is."""
+def _address(place: str, base: Path) -> str:
+    """Return the address of a folder, wherever a child runs, and whatever a space or a `#` in it means to it."""
     if re.match(r"[a-zA-Z][\w+.-]+:", place):
         return place
-    return os.path.abspath(base / Path(place).expanduser())
+    return (base / Path(place).expanduser()).as_uri()
 
 
 # -------------------------------------------------------------------------------------------------------------- uv
@@ -218,15 +236,15 @@ def _is_uvs(path: Path) -> bool:
 
 
 def _kept(table: dict, base: Path) -> dict:
-    """Return what uv is told of one of its tables, with its folders as absolute paths."""
+    """Return what uv is told of one of its tables, with the addresses of its folders."""
     kept = {key: table[key] for key in UV_KEPT_IN_FILES if key in table}
     for key in ("extra-index-url", "find-links"):
         if isinstance(kept.get(key), list):
-            kept[key] = [_absolute(place, base) for place in kept[key]]
+            kept[key] = [_address(place, base) for place in kept[key]]
     if isinstance(kept.get("index-url"), str):
-        kept["index-url"] = _absolute(kept["index-url"], base)
+        kept["index-url"] = _address(kept["index-url"], base)
     if isinstance(kept.get("index"), list):
-        kept["index"] = [{**index, "url": _absolute(index.get("url", ""), base)} for index in kept["index"]]
+        kept["index"] = [{**index, "url": _address(index.get("url", ""), base)} for index in kept["index"]]
     return kept
 
 
@@ -250,10 +268,8 @@ def _for_uv(pip: dict, files: dict, own: dict[str, str]) -> dict:
     }
     told: dict = {}
     for option, (key, *variables) in UV_INDEX_OF.items():
-        its_own = (
-            has.get(option) or key in files or key in files.get("pip", {}) or any(name in own for name in variables)
-        )
-        if option in pip and not its_own:
+        in_files = has.get(option) or key in files or key in files.get("pip", {})
+        if option in pip and not in_files and not own.keys() & set(variables):
             told[key] = pip[option]
     if "no-index" in told:
         told["no-index"] = told["no-index"].lower() in ("y", "yes", "t", "true", "on", "1")

@@ -35,9 +35,9 @@ from smalldocs.site import Site, build
 
 from course_build import lighten, policy, quarto_project
 from course_build.errors import BuildError
-from course_build.notebooks.run import as_shown
 from course_build.paths import LOCK, SITE
 from course_build.quarto_project import CONFIG, Page
+from course_utils.notebook import as_shown
 
 QUARTO_ONLY = {
     ("execute",),

@@ -5,6 +5,7 @@ prints stays what it was.
 """
 
 import contextlib
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,9 @@ from pathlib import Path
 
 LOG_SECONDS = 20
 """How long a log may stay without a word."""
+
+BEAT_SECONDS = 1
+"""From one look at the clock to the next."""
 
 BAR_WIDTH = 20
 """Of a bar, in characters."""
@@ -41,6 +45,7 @@ class Bar:
         self.command, self.total, self.unit = command, total, unit
         self._before = self._done = done
         self._note = ""
+        self._step: float | None = None
         self._line = _Line()
 
     def __enter__(self) -> "Bar":
@@ -54,16 +59,22 @@ class Bar:
         """Leave one line that says how it ended."""
         self._beats.close()
         took = in_words(time.monotonic() - self._began)
-        self._line.end(
-            f"{self.command}: {self._count()} in {took}"
-            if kind is None
-            else f"{self.command}: stopped at {self._count()} after {took}"
-        )
+        if kind is not None:
+            self._line.end(f"{self.command}: stopped at {self._count()} after {took}")
+        elif self.total:
+            self._done = self._done if self._step is None else self._step + 1
+            self._line.end(f"{self.command}: {self._count()} in {took}")
 
     def to(self, done: float, note: str = "") -> None:
         """Say how much is done by now, out of `total`, and what is being done, as "lesson 6, cell 4"."""
         self._done, self._note = done, note
         self._show()
+
+    def step(self, note: str) -> None:
+        """Begin the next of `total` steps, those before it being done, and print what it is."""
+        self._step = self._before if self._step is None else self._step + 1
+        self.say(f"{self.command}: {note}")
+        self.to(self._step, note)
 
     def say(self, text: str) -> None:
         """Print a line to stdout, above the bar."""
@@ -95,15 +106,17 @@ def run(
         purpose: what it is for, as "environment: installing the packages".
         shown: whether its own words are for the reader: in a terminal it then writes there itself, with its own bar.
             Where they aren't, a line counts the seconds in their place.
-        options: as of `subprocess.run`: `cwd`, `env`, `preexec_fn`.
+        options: as of `subprocess.run`: `cwd`, `env`, `preexec_fn`. `stderr=PIPE` keeps back the errors of a program
+            whose bar goes to stdout.
 
     Returns:
-        The exit status, and as `stdout` the last lines of what it said, of both streams. Empty where it wrote to the
-        terminal itself: there its words stand above.
+        The exit status, and as `stdout` the last lines of what it said, of both streams, but for what it wrote to the
+        terminal itself, which stands above.
     """
     command = [str(part) for part in command]
-    if shown and sys.stderr.isatty() and sys.stdout.isatty():
-        return subprocess.CompletedProcess(command, subprocess.run(command, **options).returncode, "")
+    if shown and in_terminal():
+        done = subprocess.run(command, text=True, errors="replace", **options)
+        return subprocess.CompletedProcess(command, done.returncode, done.stderr or "")
     line, said, began = _Line(), [], time.monotonic()
 
     def beat() -> None:
@@ -117,8 +130,8 @@ def run(
             if shown:
                 line.say(text.rstrip("\n"))
 
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
-    with _beats(beat), subprocess.Popen(command, stdin=subprocess.DEVNULL, **pipes, **options) as child:
+    options |= {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with _beats(beat), subprocess.Popen(command, text=True, errors="replace", **options) as child:
         listener = threading.Thread(target=listen, args=(child.stdout,), daemon=True)
         listener.start()
         try:
@@ -132,10 +145,31 @@ def run(
     return subprocess.CompletedProcess(command, child.returncode, "".join(said))
 
 
+def in_terminal() -> bool:
+    """Whether a person looks on: both streams go to a terminal."""
+    return sys.stdout.isatty() and sys.stderr.isatty()
+
+
+@contextlib.contextmanager
+def waiting(purpose: str) -> Iterator[None]:
+    """Say what is waited for while the block runs, and that it still is."""
+    line, began = _Line(), time.monotonic()
+    line.end(purpose)
+
+    def beat() -> None:
+        seconds = in_words(time.monotonic() - began)
+        line.show(f"{purpose}, {seconds}", f"{purpose}: still, after {seconds}")
+
+    with _beats(beat):
+        yield
+    line.end()
+
+
 def last_sentence(said: str) -> str:
     """Return the last line of a program's words that says something, without what marks it as an error."""
     lines = [line.strip(" ×╰▶─>│├-") for line in said.splitlines()]  # noqa: RUF001 - as uv draws them
-    return next((line for line in reversed(lines) if line), "")
+    last = next((line for line in reversed(lines) if line), "")
+    return re.sub(r"^(error|cause):\s*", "", last, flags=re.IGNORECASE)
 
 
 def in_words(seconds: float) -> str:
@@ -198,11 +232,11 @@ class _Line:
 
 @contextlib.contextmanager
 def _beats(beat: Callable[[], None]) -> Iterator[None]:
-    """Call a function each second while the block runs."""
+    """Call a function again and again while the block runs."""
     over = threading.Event()
 
     def beat_on() -> None:
-        while not over.wait(1):
+        while not over.wait(BEAT_SECONDS):
             beat()
 
     thread = threading.Thread(target=beat_on, daemon=True)

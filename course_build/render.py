@@ -1,6 +1,5 @@
 """Render: make `_site/` from the staged site, with Quarto where it can be had, else with the preview."""
 
-import argparse
 import hashlib
 import json
 import os
@@ -10,11 +9,9 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from course_build import demo, environment, lighten, policy, preview, progress
+from course_build import environment, lighten, policy, preview, progress
 from course_build.errors import BuildError
-from course_build.execute import freshen
 from course_build.paths import BUILD, SITE
-from course_build.stage import STAGED, stage
 
 PAGES = BUILD / "pages"
 """Pages that the preview renderer finished, kept for the next time."""
@@ -27,22 +24,7 @@ ANSWER_SECONDS = 10
 """How long to wait for that host's first answer: this is the network's time, which no slow machine makes longer."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """`--renderer` chooses; by default Quarto is used if it can be had. `--fresh` runs every lesson."""
-    parser.add_argument("--renderer", choices=["auto", "quarto", "preview"], default="auto")
-    parser.add_argument("--fresh", action="store_true", help="run every lesson, though its saved outputs are current")
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Stage, run the lessons whose saved outputs aren't current, and render."""
-    staged = stage()
-    demo.add(staged)
-    freshen(staged, every=arguments.fresh)
-    render(staged, renderer=arguments.renderer)
-    return 0
-
-
-def render(staged: Path = STAGED, output: Path = SITE, renderer: str = "auto") -> None:
+def render(staged: Path, output: Path = SITE, renderer: str = "auto") -> None:
     """Render a staged site, unless it was rendered before. A render that fails leaves the old site as it was.
 
     Raises:

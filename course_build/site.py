@@ -11,11 +11,12 @@ from pathlib import Path
 
 from course_build import demo, lessons, lock, models, render
 from course_build.errors import BuildError
-from course_build.execute import Lesson, run_lesson
+from course_build.execute import Lesson, freshen, run_lesson
 from course_build.notebooks import compare
-from course_build.notebooks.fingerprint import fingerprint
+from course_build.notebooks.fingerprint import fingerprint, reason_to_run
 from course_build.paths import BUILD
 from course_build.progress import in_words
+from course_build.stage import stage
 
 SHOWN = "03"
 """The lesson that is run on the newcomer's machine: the heart of the course."""
@@ -28,23 +29,28 @@ NOTE = BUILD / "run-here.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The same choices as `render`."""
-    render.add_arguments(parser)
+    """`--renderer` chooses; by default Quarto is used if it can be had. `--fresh` runs every lesson."""
+    parser.add_argument("--renderer", choices=["auto", "quarto", "preview"], default="auto")
+    parser.add_argument("--fresh", action="store_true", help="run every lesson, though its saved outputs are current")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Prepare what lesson 3 and the demo need, run the lesson, and render the site; 1 if the lesson fails here."""
     quarto = threading.Thread(target=render.find_quarto, daemon=True)
     quarto.start()  # it waits for the network, if it waits
-    models.prepare(NEEDED)
+    models.prepare(NEEDED, exports=False)
     (path,) = lessons.chosen([SHOWN])
-    trial = None if arguments.fresh or ran_before(path) else Trial(path)
+    trial = None if arguments.fresh or runs_anyway(path) or ran_before(path) else Trial(path)
     if trial:
         trial.start()
     try:
+        models.prepare(NEEDED)  # the export, which takes the other core as long as the lesson takes this one
         demo.prepare_if_possible()
+        staged = stage()
+        demo.add(staged)
+        freshen(staged, every=arguments.fresh)
         quarto.join()
-        render.run(arguments)
+        render.render(staged, renderer=arguments.renderer)
     except BaseException:
         if trial:
             trial.stop()
@@ -55,6 +61,11 @@ def run(arguments: argparse.Namespace) -> int:
 def state(path: Path) -> dict:
     """What the outcome of running a lesson here depends on."""
     return {"lesson": fingerprint(lessons.read(path), path.name[:2]), "pins": lock.pins("learn")}
+
+
+def runs_anyway(path: Path) -> bool:
+    """Whether a lesson's saved outputs aren't current, so that it is run for its page."""
+    return bool(reason_to_run(lessons.read(path), path.name[:2]))
 
 
 def ran_before(path: Path) -> bool:

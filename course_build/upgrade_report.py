@@ -11,7 +11,6 @@ import json
 import os
 import re
 import statistics
-import subprocess
 import sys
 import tomllib
 from dataclasses import dataclass, field
@@ -23,8 +22,9 @@ from jinja2 import Environment, FileSystemLoader
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from course_build import environment, lessons, models, offline
+from course_build import environment, lessons, models, offline, package_settings, progress
 from course_build.errors import BuildError
+from course_build.installers import ONCE, Uv
 from course_build.lock import CUDA
 from course_build.notebooks import run as engine
 from course_build.notebooks.compare import sanitize, sanitizer
@@ -32,7 +32,7 @@ from course_build.paths import BUILD, LOCK, ROOT
 from course_build.stage import stage
 
 FOLDER = BUILD / "upgrade"
-EXTRAS = ("build", "scale")
+EXTRAS = ("site", "scale")
 """What runs the notebooks, and what lesson 8 needs; linters and testers run none."""
 DIFF_LINES = 60
 """A diff is shown up to here; what a renamed class does to a module tree needs no more."""
@@ -99,10 +99,11 @@ def make_environment(requirements: list[Requirement]) -> Path:
     into = ["--quiet", "--python", environment.python(venv)]
     newest = [part for requirement in requirements if _is_bare(requirement) for part in ("-P", requirement.name)]
     asked = ", ".join(map(str, requirements)) or "the newest release of everything"
-    print(f"upgrade-report: making an environment with {asked}", flush=True)
+    purpose = f"upgrade-report: making an environment with {asked}"
+    print(purpose, flush=True)
     said = ""
-    for options, environ in environment.uv_attempts([sys.executable, "-m", "pip"]):
-        stays = environment.avoids_cuda() and not torch_is_named and "--torch-backend" not in options
+    for options in [Uv.without_cuda, ()] if environment.avoids_cuda() else [()]:
+        stays = environment.avoids_cuda() and not torch_is_named and not options
         kept = [Requirement(f"torch=={version('torch')}")] if stays else []  # with its "+cpu", which says which build
         lines = [str(requirement) for requirement in loosened([*requirements, *kept], every=not requirements)]
         wanted.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -114,17 +115,18 @@ def make_environment(requirements: list[Requirement]) -> Path:
             [*uv, "venv", "--quiet", "--clear", "--python", sys.executable, venv],
             [*uv, "pip", "compile", *into, *options, "--no-annotate", *newest, "--output-file", resolved, wanted],
             [*uv, "pip", "install", *into, *options, "-r", resolved],
-            [*uv, "pip", "install", *into, "--no-deps", "-e", ROOT],
+            [*uv, "pip", "install", *into, "--no-deps", "-e", "."],
         ]
-        for step in steps:
-            done = subprocess.run([str(part) for part in step], env=environ, capture_output=True, text=True)
-            if done.returncode:
-                said = done.stderr.strip()
-                break
-            if "compile" in step:
-                _refuse_cuda(resolved.read_text(encoding="utf-8"), asked)
-        else:
-            return environment.python(venv)
+        with package_settings.uv_environ() as environ:
+            for step in steps:
+                done = progress.run(step, purpose, shown=False, cwd=ROOT, env={**environ, **(ONCE if options else {})})
+                if done.returncode:
+                    said = done.stdout.strip()
+                    break
+                if "compile" in step:
+                    _refuse_cuda(resolved.read_text(encoding="utf-8"), asked)
+            else:
+                return environment.python(venv)
     raise BuildError(f"no environment could be made with {asked}:\n{said}")
 
 

@@ -13,11 +13,17 @@ import pytest
 from course_build import lessons, preview, render
 from course_build.paths import NOTEBOOKS
 from course_build.stage import stage
-from course_utils import checkpoint
+from course_utils import SentimentPipeline, checkpoint
 
 os.environ.update(
     HF_HUB_OFFLINE="1", HF_HUB_DISABLE_PROGRESS_BARS="1", TOKENIZERS_PARALLELISM="false", MPLBACKEND="agg"
 )
+
+# Several workers share the cores: where each takes them all, torch's threads wait, spinning, for one another. It is set
+# before torch is imported, and for the children, too.
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
+    share = (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, share)))
 
 # A failing assert in a proof says what differed, as in any test module.
 pytest.register_assert_rewrite("proofs")
@@ -72,6 +78,20 @@ def reviews_checkpoint() -> str:
 def tweets_checkpoint() -> str:
     """The folder of the embedded model that answers for the Hub's bertweet."""
     return checkpoint("finiteautomata/bertweet-base-sentiment-analysis")
+
+
+@pytest.fixture(scope="session")
+def sentiment_pipeline(reviews_checkpoint: str) -> SentimentPipeline:
+    """The package's classifier with that model, loaded once for all test modules of a worker."""
+    return SentimentPipeline(reviews_checkpoint)
+
+
+@pytest.fixture(scope="session")
+def library_pipeline(reviews_checkpoint: str) -> "transformers.Pipeline":  # noqa: F821 - imported when it is needed
+    """The library's classifier with that model, the measure of every label."""
+    from transformers import pipeline
+
+    return pipeline("sentiment-analysis", model=reviews_checkpoint, device="cpu")
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from course_utils.background import run_and_clean_up, start_service
 
 PARENT = """
 from course_utils.background import start_service
-service = start_service()
+service = start_service("--backend", "onnx")
 print(service._process.pid, flush=True)
 input()
 """
@@ -30,6 +30,7 @@ while len(os.listdir(".")) < 2:
     time.sleep(0.02)
 print("started", flush=True)
 """
+PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
 CALLER = """
 import signal, sys
 from course_utils.background import run_and_clean_up
@@ -39,10 +40,10 @@ run_and_clean_up([sys.executable, "-c", sys.argv[1] + "time.sleep(600)"], timeou
 
 
 def test_it_answers_and_stops():
-    service = start_service("--max-texts", "3")
+    service = start_service("--backend", "onnx", "--max-texts", "3")
     try:
         assert service.running
-        assert service.command == "python -m course_utils serve --port 0 --max-texts 3"
+        assert service.command == "python -m course_utils serve --port 0 --backend onnx --max-texts 3"
         body = json.dumps({"texts": ["A joy from start to end."]}).encode()
         request = urllib.request.Request(f"{service.url}/classify", body, {"Content-Type": "application/json"})
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -93,21 +94,28 @@ def test_what_it_said_when_it_can_not_start():
         ("sys.exit(3)", 3),
         ("raise SystemError", 1),
         ("os.kill(os.getpid(), signal.SIGKILL)", 128 + 9),
-        ("time.sleep(600)", None),
     ],
 )
 def test_nothing_stays_behind_however_a_program_ends(tmp_path, ending, status):
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
-    command = [sys.executable, "-c", FAMILY + ending]
-    if status is None:
-        with pytest.raises(subprocess.TimeoutExpired):
-            run_and_clean_up(command, timeout=10, cwd=tmp_path, **pipes)
-    else:
-        done = run_and_clean_up(command, timeout=300, cwd=tmp_path, **pipes)
-        assert (done.returncode, done.stdout) == (status, "started\n")
+    done = run_and_clean_up([sys.executable, "-c", FAMILY + ending], timeout=300, cwd=tmp_path, **PIPES)
+    assert (done.returncode, done.stdout) == (status, "started\n")
     pids = [int(path.name) for path in tmp_path.iterdir()]
     assert len(pids) == 2
     assert not any(map(is_alive, pids))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no sessions")
+def test_nothing_stays_behind_when_the_time_is_up(tmp_path):
+    for seconds in (1, 4, 16, 64, 256):  # long enough for the family to be complete, on a busy machine, too
+        folder = tmp_path / str(seconds)
+        folder.mkdir()
+        with pytest.raises(subprocess.TimeoutExpired):
+            run_and_clean_up([sys.executable, "-c", FAMILY + "time.sleep(600)"], timeout=seconds, cwd=folder, **PIPES)
+        pids = [int(path.name) for path in folder.iterdir()]
+        assert not any(map(is_alive, pids))
+        if len(pids) == 2:
+            return
+    raise AssertionError("the family was never complete")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no sessions")

@@ -1,5 +1,6 @@
 """Every exercise: its solution passes, its stub does not, and each wrong answer that people give gets its own hint."""
 
+import ast
 import functools
 import importlib
 import inspect
@@ -47,9 +48,31 @@ def names_in(code: str, *, made: bool) -> set[str]:
     return found
 
 
+def changed_by(statement: ast.stmt) -> set[str]:
+    """The names of the things that a statement changes in place: `table` in `table["x"] = 1` or `table.sort()`."""
+    if isinstance(statement, ast.Assign):
+        targets = statement.targets
+    elif isinstance(statement, ast.AugAssign | ast.AnnAssign):
+        targets = [statement.target]
+    else:
+        called = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)
+        targets = [statement.value.func] if called else []
+    found = set()
+    for target in targets:
+        while isinstance(target, ast.Attribute | ast.Subscript | ast.Call):
+            target = target.func if isinstance(target, ast.Call) else target.value
+            if isinstance(target, ast.Name):
+                found.add(target.id)
+    return found
+
+
 @functools.cache
 def names_of(lesson: str) -> dict:
-    """The names that a lesson's answers use, made by the lesson's own cells: by those alone, since others may train."""
+    """The names that a lesson's answers use, made by those of the lesson's own statements that make them.
+
+    By those alone: others may train a model or write a story. From the last to the first, a statement is needed when it
+    makes or changes something that a later one or an answer reads.
+    """
     (path,) = NOTEBOOKS.glob(f"{lesson}_*.ipynb")
     notebook = nbformat.read(path, as_version=4)
     answers = [solution for _, _, solution in exercises(notebook, path)]
@@ -59,9 +82,18 @@ def names_of(lesson: str) -> dict:
     for cell in reversed(notebook.cells):
         if cell.cell_type != "code" or "exercise" in cell.metadata or "tags" in cell.metadata:
             continue
-        if "notebook.prepare()" in cell.source or wanted & names_in(cell.source, made=True):
-            needed.insert(0, cell.source)
-            wanted |= names_in(cell.source, made=False)
+        try:
+            statements = ast.parse(cell.source).body
+        except SyntaxError:  # magics
+            continue
+        for statement in reversed(statements):
+            code = ast.unparse(statement)
+            made = names_in(code, made=True)
+            if code == "notebook.prepare()" or wanted & (made | changed_by(statement)):
+                needed.insert(0, code)
+                if isinstance(statement, ast.Assign | ast.FunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom):
+                    wanted -= made  # what made them before is not needed for them
+                wanted |= names_in(code, made=False)
     namespace = {}
     for code in needed:
         exec(code, namespace)

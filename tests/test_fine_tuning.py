@@ -53,14 +53,19 @@ def lesson(definitions) -> dict:
     return namespace
 
 
+LONGEST = 64
+"""How many tokens the small models take: few, for each step pads to the longest text."""
+
+
 @pytest.fixture(scope="module")
 def tokenizer():
-    return AutoTokenizer.from_pretrained(checkpoint("distilbert-base-uncased"))
+    return AutoTokenizer.from_pretrained(checkpoint("distilbert-base-uncased"), model_max_length=LONGEST)
 
 
 def small_model(labels: int) -> DistilBertForSequenceClassification:
     torch.manual_seed(0)
-    config = DistilBertConfig(n_layers=1, n_heads=2, dim=32, hidden_dim=64, num_labels=labels)
+    sizes = {"n_layers": 1, "n_heads": 2, "dim": 32, "hidden_dim": 64, "max_position_embeddings": LONGEST}
+    config = DistilBertConfig(**sizes, num_labels=labels)
     return DistilBertForSequenceClassification(config)
 
 

@@ -2,12 +2,15 @@
 
 import ast
 import math
+import random
+from collections.abc import Iterator
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 import torch
 from conftest import NOTEBOOKS
-from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, LlamaConfig
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig, GPT2Config, LlamaConfig
 from transformers.generation.logits_process import (
     RepetitionPenaltyLogitsProcessor,
     TemperatureLogitsWarper,
@@ -53,22 +56,34 @@ SETTINGS = [
 
 
 @pytest.fixture(scope="module")
-def smollm2(monkeypatch_module):
-    folder = checkpoint("HuggingFaceTB/SmolLM2-135M-Instruct")
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-    return model, AutoTokenizer.from_pretrained(folder)
-
-
-@pytest.fixture(scope="module")
-def monkeypatch_module():
+def folder() -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("COURSE_MODELS", raising=False)
-        yield patch
+        yield checkpoint("HuggingFaceTB/SmolLM2-135M-Instruct")
 
 
 @pytest.fixture(scope="module")
-def taught(smollm2) -> dict:
-    """The functions that the lesson defines, with the few names that they read."""
+def tokenizer(folder):
+    return AutoTokenizer.from_pretrained(folder)
+
+
+@pytest.fixture(scope="module")
+def decoder(folder):
+    """A model of SmolLM2's make, with its vocabulary, and few random weights."""
+    torch.manual_seed(0)
+    sizes = {"num_hidden_layers": 3, "num_attention_heads": 6, "num_key_value_heads": 2}
+    config = AutoConfig.from_pretrained(folder)
+    config.update({**sizes, "head_dim": 8, "hidden_size": 48, "intermediate_size": 64, "dtype": torch.float32})
+    model = AutoModelForCausalLM.from_config(config).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)  # so that there are likely and unlikely tokens
+    model.generation_config = GenerationConfig.from_pretrained(folder)
+    return model
+
+
+@pytest.fixture(scope="module")
+def definitions():
+    """The functions that the lesson defines, compiled."""
     cells = nbformat.read(NOTEBOOKS / "09_generating_text.ipynb", as_version=4).cells
     sources = [cell.source for cell in cells if cell.cell_type == "code" and not cell.source.startswith("%")]
     nodes = [
@@ -78,7 +93,11 @@ def taught(smollm2) -> dict:
         for node in ast.parse(source).body
         if isinstance(node, ast.FunctionDef)
     ]
-    model, tokenizer = smollm2
+    return compile(ast.Module(nodes, []), "lesson 9", "exec")
+
+
+def taught_with(model, tokenizer, definitions) -> dict:
+    """The lesson's functions, with the few names that they read."""
     namespace = {
         "torch": torch,
         "model": model,
@@ -87,10 +106,15 @@ def taught(smollm2) -> dict:
         "config": model.config,
         "size": model.config.head_dim,
         "base": 100_000,
-        "random": __import__("random"),
+        "random": random,
     }
-    exec(compile(ast.Module(nodes, []), "lesson 9", "exec"), namespace)
+    exec(definitions, namespace)
     return namespace
+
+
+@pytest.fixture(scope="module")
+def taught(decoder, tokenizer, definitions) -> dict:
+    return taught_with(decoder, tokenizer, definitions)
 
 
 def small(kind: str = "llama", **changes):
@@ -251,62 +275,77 @@ def test_perplexity_is_the_exponential_of_the_library_s_loss():
         generation.surprise(model, ids.repeat(1, 4))
 
 
-# The lesson's own functions, with the real model
+# The lesson's own functions: any prompt with a small model of the same make, one with the real one
 
 
-@pytest.mark.parametrize("prompt", PROMPTS)
-def test_the_taught_loop_cache_and_model_are_the_library_s(taught, smollm2, prompt):
-    model, tokenizer = smollm2
-    ids = tokenizer(prompt, return_tensors="pt")["input_ids"]
+def assert_same_texts(taught, model, ids, atol) -> None:
     with torch.inference_mode():
         expected = model(ids).logits
-    torch.testing.assert_close(taught["forward"](ids, {}), expected, rtol=0, atol=5e-3)
+    torch.testing.assert_close(taught["forward"](ids, {}), expected, rtol=0, atol=atol)
     written = by_library(model, ids, 6)
     assert torch.equal(taught["write"](ids, 6, taught["pick_likeliest"]), written)
     assert torch.equal(taught["write_cached"](ids, 6), written)
     assert torch.equal(generation.generate(model, ids, 6), written)
 
 
-@pytest.mark.parametrize(("number", "prompt"), enumerate(PROMPTS))
-def test_the_taught_draw_is_the_library_s(taught, smollm2, number, prompt):
-    model, tokenizer = smollm2
-    ids = tokenizer(prompt, return_tensors="pt")["input_ids"]
-    options = SETTINGS[number % len(SETTINGS)]
-
+def assert_same_draws(taught, model, ids, options, seed) -> None:
     def shape(logits):
         logits = taught["with_temperature"](logits, options["temperature"])
         if options["top_k"]:
             logits = taught["keep_top_k"](logits, options["top_k"])
         return taught["keep_top_p"](logits, options["top_p"]) if options["top_p"] < 1 else logits
 
-    torch.manual_seed(number)
+    torch.manual_seed(seed)
     mine = taught["write"](ids, 8, taught["draw_like_library"](shape))
-    torch.manual_seed(number)
+    torch.manual_seed(seed)
     theirs = by_library(model, ids, 8, do_sample=True, **options)
     assert torch.equal(mine, theirs)
-    torch.manual_seed(number)
+    torch.manual_seed(seed)
     shaping = {name: value for name, value in options.items() if value not in (0, 1.0)}
     assert torch.equal(generation.generate(model, ids, 8, sample=True, **shaping), theirs)
 
 
-def test_the_taught_cache_takes_a_text_in_pieces(taught, smollm2):
-    ids = smollm2[1]("one two three four five six seven", return_tensors="pt")["input_ids"]
+@pytest.mark.parametrize("number", range(len(PROMPTS)))
+def test_the_taught_loop_cache_draw_and_model_are_the_library_s(taught, decoder, tokenizer, number):
+    ids = tokenizer(PROMPTS[number], return_tensors="pt")["input_ids"]
+    assert_same_texts(taught, decoder, ids, atol=1e-4)
+    assert_same_draws(taught, decoder, ids, SETTINGS[number % len(SETTINGS)], seed=number)
+
+
+def test_they_are_with_the_real_model_too(folder, tokenizer, definitions):
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    taught = taught_with(model, tokenizer, definitions)
+    ids = tokenizer("She said: “Fine, is it not?” and", return_tensors="pt")["input_ids"]
+    assert_same_texts(taught, model, ids, atol=5e-3)
+    assert_same_draws(taught, model, ids, SETTINGS[2], seed=2)
+
+
+def test_the_taught_text_ends_where_the_model_ends_it(decoder, tokenizer, definitions):
+    ids = tokenizer(PROMPTS[0], return_tensors="pt")["input_ids"]
+    free = by_library(decoder, ids, 8)[0, ids.shape[1] :].tolist()
+    taught = taught_with(decoder, SimpleNamespace(eos_token_id=free[4]), definitions)
+    expected = free[: free.index(free[4]) + 1]
+    for written in (taught["write"](ids, 8, taught["pick_likeliest"]), taught["write_cached"](ids, 8)):
+        assert written[0, ids.shape[1] :].tolist() == expected
+
+
+def test_the_taught_cache_takes_a_text_in_pieces(taught, tokenizer):
+    ids = tokenizer("one two three four five six seven", return_tensors="pt")["input_ids"]
     whole, cache = taught["forward"](ids, {}), {}
     pieces = [taught["forward"](part, cache) for part in (ids[:, :3], ids[:, 3:4], ids[:, 4:])]
-    torch.testing.assert_close(torch.cat(pieces, dim=1), whole, rtol=0, atol=5e-3)
+    torch.testing.assert_close(torch.cat(pieces, dim=1), whole, rtol=0, atol=1e-4)
     copy = dict(cache)
     taught["forward"](ids[:, :1], copy)
     name = "model.layers.0.self_attn"
     assert cache[name][0].shape[2] + 1 == copy[name][0].shape[2]
 
 
-def test_the_taught_surprise_is_the_package_s(taught, smollm2):
-    model, tokenizer = smollm2
+def test_the_taught_surprise_is_the_package_s(taught, decoder, tokenizer):
     text = "It was, in a word, fine."
     ids = tokenizer(text, return_tensors="pt")["input_ids"]
     following, surprises = taught["surprise"](text)
     assert torch.equal(following, ids[0, 1:])
-    torch.testing.assert_close(surprises, generation.surprise(model, ids), rtol=0, atol=1e-4)
+    torch.testing.assert_close(surprises, generation.surprise(decoder, ids), rtol=0, atol=1e-4)
 
 
 # The exercises' solutions against the library
@@ -323,7 +362,7 @@ def test_the_penalty_of_the_exercise_is_the_library_s():
     torch.testing.assert_close(namespace["penalize"](scores, ids, 1.7), expected)
 
 
-def test_the_chat_of_the_exercise_is_the_tokenizer_s(smollm2):
+def test_the_chat_of_the_exercise_is_the_tokenizer_s(tokenizer):
     cells = nbformat.read(NOTEBOOKS / "09_generating_text.ipynb", as_version=4).cells
     (solution,) = [c.source for c in cells if c.metadata.get("exercise") == "render_chat" and c.cell_type == "markdown"]
     namespace = {}
@@ -334,5 +373,5 @@ def test_the_chat_of_the_exercise_is_the_tokenizer_s(smollm2):
         {"role": "assistant", "content": "Hi."},
         {"role": "user", "content": "Bye"},
     ]
-    expected = smollm2[1].apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    expected = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     assert namespace["render_chat"](messages) == expected

@@ -22,39 +22,32 @@ CUT = 25_000_000
 """Where a download breaks off: within the weights, and after what huggingface_hub writes at a time (10 MiB)."""
 
 CHECKPOINT = "import sys; from course_utils.models import checkpoint; print(checkpoint(sys.argv[1]))"
-CLASSIFY_BOTH_WAYS = """
-import os, sys
-from course_utils.models import checkpoint, use_embedded_default
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
-texts = ["HuggingFace pipelines are awesome!", "I don't like this course so far"]
-for choice in ("hub", "embedded"):
-    os.environ["COURSE_MODELS"] = choice
-    folder = checkpoint(sys.argv[1])
-    model = AutoModelForSequenceClassification.from_pretrained(folder)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    print(pipeline("text-classification", model=model, tokenizer=tokenizer)(texts))
-    use_embedded_default()
-    bare = pipeline("sentiment-analysis")
-    print(bare(texts))
-    print(bare.model.name_or_path)
-"""
-WRITE_BOTH_WAYS = """
-import os, sys
+BOTH_WAYS = """
+import json, os, sys
 import torch
 from course_utils import generation
-from course_utils.models import checkpoint
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from course_utils.models import checkpoint, use_embedded_default
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer, pipeline
+texts = ["HuggingFace pipelines are awesome!", "I don't like this course so far"]
+messages = [{"role": "user", "content": "What is the capital of France?"}]
+classifier_id, decoder_id = sys.argv[1:]
 for choice in ("hub", "embedded"):
     os.environ["COURSE_MODELS"] = choice
-    folder = checkpoint(sys.argv[1])
+    folder = checkpoint(classifier_id)
+    model = AutoModelForSequenceClassification.from_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    messages = [{"role": "user", "content": "What is the capital of France?"}]
+    found = {"labels": pipeline("text-classification", model=model, tokenizer=tokenizer)(texts)}
+    use_embedded_default()
+    bare = pipeline("sentiment-analysis")
+    found |= {"bare": bare(texts), "bare model": bare.model.name_or_path}
+    folder = checkpoint(decoder_id)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder)
     text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     ids = tokenizer(text, return_tensors="pt")["input_ids"]
-    written = generation.generate(model, ids, 10)
-    print(type(model).__name__, model.dtype, repr(tokenizer.decode(written[0])))
-    print(folder)
+    written = generation.generate(model, ids, 6)
+    found |= {"decoder": type(model).__name__, "written": tokenizer.decode(written[0]), "decoder's folder": folder}
+    print(json.dumps(found))
 """
 
 
@@ -138,21 +131,14 @@ def test_cold_then_cached_then_offline(run: Callable[..., str], embedded: Path) 
     assert run(hub, CHECKPOINT, HUB_ID, HF_HUB_OFFLINE="1") == cold
 
 
-def test_the_same_notebook_gets_the_same_labels_from_the_hub_and_embedded(
-    run: Callable[..., str], embedded: Path
+def test_the_same_notebook_gets_the_same_answers_from_the_hub_and_embedded(
+    run: Callable[..., str], embedded: Path, tmp_path: Path
 ) -> None:
-    with serve(embedded) as hub:
-        from_hub, bare, hub_name, from_folder, bare_folder, folder = run(hub, CLASSIFY_BOTH_WAYS, HUB_ID).splitlines()
-    assert from_hub.count("'label'") == 2
-    assert from_hub == bare == from_folder == bare_folder
-    assert (hub_name, folder) == (HUB_ID, str(embedded))
-
-
-def test_the_model_that_writes_comes_from_the_hub_too(run: Callable[..., str], tmp_path: Path) -> None:
-    """With what else lies in its repository there: exports and logs of training, which nobody needs."""
+    """A classifier, and a model that writes: with what else lies in its repository there, exports and logs of training,
+    which nobody needs. In one process, for importing torch takes longest."""
     served = tmp_path / "served"
     shutil.copytree(prepared(DECODER), served, copy_function=os.link)
-    for name in ("onnx/model.onnx", "runs/events.out", "training_args.bin", ".gitattributes"):
+    for name in UNWANTED:
         (served / name).parent.mkdir(exist_ok=True)
         (served / name).write_bytes(b"not needed")
     settings = json.loads((served / "tokenizer_config.json").read_text(encoding="utf-8"))
@@ -161,16 +147,26 @@ def test_the_model_that_writes_comes_from_the_hub_too(run: Callable[..., str], t
     )  # as newer models have it
     (served / "tokenizer_config.json").unlink()  # a link, and the file itself stays as it is
     (served / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
-    revision = catalogue()[DECODER].revision
-    with HubServer({DECODER: served}, commits={DECODER: revision}) as hub:
-        from_hub, downloaded, embedded, folder = run(hub, WRITE_BOTH_WAYS, DECODER).splitlines()
-        for name in ("onnx/model.onnx", "events.out", "training_args.bin", ".gitattributes"):
-            assert hub.downloads(name) == []
-        assert all(f"/{revision}" in path for _, path, _ in hub.requests if DECODER in path)
-    assert from_hub == embedded
-    assert "is Paris" in from_hub
-    assert Path(downloaded).name == revision
-    assert folder == str(prepared(DECODER))
+    revisions = {HUB_ID: REVISION, DECODER: catalogue()[DECODER].revision}
+    with HubServer({HUB_ID: embedded, DECODER: served}, commits=revisions) as hub:
+        from_hub, from_folder = map(json.loads, run(hub, BOTH_WAYS, HUB_ID, DECODER).splitlines())
+        assert not any(hub.downloads(name) for name in UNWANTED)
+        for hub_id, revision in revisions.items():
+            asked = [path for _, path, _ in hub.requests if hub_id in path]
+            assert asked
+            assert all(f"/{revision}" in path for path in asked)
+    assert [answer["label"] for answer in from_hub["labels"]] == ["POSITIVE", "NEGATIVE"]
+    for found in (from_hub, from_folder):
+        assert found["labels"] == found["bare"] == from_hub["labels"]
+        assert found["decoder"] == "LlamaForCausalLM"
+        assert found["written"] == from_hub["written"]
+    assert "is Paris" in from_hub["written"]
+    assert (from_hub["bare model"], from_folder["bare model"]) == (HUB_ID, str(embedded))
+    assert Path(from_hub["decoder's folder"]).name == revisions[DECODER]
+    assert from_folder["decoder's folder"] == str(prepared(DECODER))
+
+
+UNWANTED = ("onnx/model.onnx", "runs/events.out", "training_args.bin", ".gitattributes")
 
 
 def test_a_renamed_model_is_found_under_its_former_name(run: Callable[..., str], embedded: Path) -> None:

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from transformers import AutoModelForSequenceClassification, DistilBertConfig
 
 from course_utils import count_parameters, parameter_table, reviews
-from course_utils.sentiment import SentimentPipeline
 
 
 @pytest.fixture(scope="module")
@@ -70,23 +69,38 @@ def assert_whole_pass_matches(taught, model, weights, input_ids, mask, atol):
     torch.testing.assert_close(logits, library.logits, atol=atol, rtol=0)
 
 
-def test_held_out_reviews_in_padded_batches(taught, model, weights, reviews_checkpoint):
+def test_held_out_reviews_in_padded_batches(taught, model, weights, sentiment_pipeline):
     texts = reviews.load("test")["text"].sample(40, random_state=5).tolist()
-    classify = SentimentPipeline(reviews_checkpoint)
-    batch = classify.preprocess([*texts, "x", "👩‍👩‍👧‍👦 loved it ❤️", "这部电影太棒了"])
+    batch = sentiment_pipeline.preprocess([*texts, "x", "👩‍👩‍👧‍👦 loved it ❤️", "这部电影太棒了"])
     assert (batch["attention_mask"] == 0).any()
     assert_whole_pass_matches(taught, model, weights, batch["input_ids"], batch["attention_mask"], atol=1e-5)
 
 
-@pytest.mark.parametrize("length", [1, 2, 3, 17, 512])
-def test_random_ids_of_any_length(model, length):
+@pytest.fixture(scope="module")
+def exact(model):
     """In double precision: no text drives the activations as high, where single precision rounds by more than 1e-5."""
+    return copy.deepcopy(model).double()
+
+
+def assert_random_ids_match(exact, length):
     random = torch.Generator().manual_seed(length)
-    exact = copy.deepcopy(model).double()
-    input_ids = torch.randint(model.config.vocab_size, (2, length), generator=random)
+    input_ids = torch.randint(exact.config.vocab_size, (2, length), generator=random)
     mask = torch.ones_like(input_ids)
     mask[1, max(1, length // 2) :] = 0
     assert_whole_pass_matches(run_lesson(exact), exact, exact.state_dict(), input_ids, mask, atol=1e-9)
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 17])
+def test_random_ids_of_any_length(exact, length):
+    assert_random_ids_match(exact, length)
+
+
+def test_random_ids_up_to_the_last_position():
+    torch.manual_seed(0)
+    config = DistilBertConfig(dim=48, hidden_dim=64, n_heads=4, n_layers=3)
+    assert config.max_position_embeddings == 512
+    model = AutoModelForSequenceClassification.from_config(config, attn_implementation="eager").double().eval()
+    assert_random_ids_match(model, 512)
 
 
 @settings(max_examples=20, deadline=None)

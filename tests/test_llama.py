@@ -1,6 +1,7 @@
 """A GGUF file becomes a checkpoint: the same weights, the same logits, the same tokens."""
 
 import json
+import re
 from pathlib import Path
 
 import gguf
@@ -10,6 +11,7 @@ import torch
 import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors import safe_open
 from safetensors.numpy import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
@@ -181,23 +183,74 @@ def folder() -> Path:
     return models_folder() / model.folder
 
 
-def test_it_is_what_transformers_makes_of_the_gguf_file(folder: Path, monkeypatch) -> None:
-    """Every weight, to the last bit, and so the logits; and the tokens of hostile texts."""
+LAYERS_KEPT = {0: 0, 29: 1}
+"""The layers of the real file that `part` has, and their numbers there."""
+
+TOKENS_KEPT = 6000
+
+
+@pytest.fixture(scope="module")
+def part(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a part of the real GGUF file: its first and its last layer, and the first of its tokens."""
+    reader = gguf.GGUFReader(models.gguf_file(SMOL))
+    facts = {name: field.contents() for name, field in reader.fields.items()}
+    tokens = set(facts["tokenizer.ggml.tokens"][:TOKENS_KEPT])
+    merges = [
+        merge for merge in facts["tokenizer.ggml.merges"] if {*merge.split(" "), merge.replace(" ", "")} <= tokens
+    ]
+    changes = {
+        "llama.block_count": len(LAYERS_KEPT),
+        "llama.vocab_size": TOKENS_KEPT,
+        "tokenizer.ggml.tokens": facts["tokenizer.ggml.tokens"][:TOKENS_KEPT],
+        "tokenizer.ggml.token_type": facts["tokenizer.ggml.token_type"][:TOKENS_KEPT],
+        "tokenizer.ggml.merges": merges,
+    }
+    target = tmp_path_factory.mktemp("part")
+    writer = gguf.GGUFWriter(target / "part.gguf", "llama")
+    for name, field in reader.fields.items():
+        if name != "general.architecture" and not name.startswith("GGUF."):
+            kinds = (field.types[0], field.types[-1] if len(field.types) > 1 else None)
+            writer.add_key_value(name, changes.get(name, facts[name]), *kinds)
+    for tensor in reader.tensors:
+        block = re.match(r"blk\.(\d+)\.", tensor.name)
+        if not block or int(block[1]) in LAYERS_KEPT:
+            name = tensor.name.replace(block[0], f"blk.{LAYERS_KEPT[int(block[1])]}.") if block else tensor.name
+            data = tensor.data[:TOKENS_KEPT] if name == "token_embd.weight" else tensor.data
+            writer.add_tensor(name, data, raw_dtype=tensor.tensor_type)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return target
+
+
+def test_it_is_what_transformers_makes_of_the_gguf_file(folder: Path, part: Path, tmp_path: Path, monkeypatch) -> None:
+    """Every weight, to the last bit, and so the logits; and the tokens of hostile texts.
+
+    Of a part, for transformers takes long over the whole. The prepared model has the same weights there, and the
+    manifest's hashes hold all of it to what our conversion makes of the whole file.
+    """
     monkeypatch.setenv("COURSE_MODELS", "embedded")
     assert checkpoint(SMOL) == str(folder)
-    source = models.gguf_file(SMOL)
+    llama.write_llama(part, tmp_path)
     # Version 4 of transformers always decodes the blocks, version 5 has to be told.
     decode = getattr(transformers, "GgufConfig", None)
     options = {"quantization_config": decode(dequantize=True)} if decode else {}
     options["dtype"] = torch.float32
-    theirs = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name, **options)
-    mine = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    theirs = AutoModelForCausalLM.from_pretrained(part, gguf_file="part.gguf", **options)
+    mine = AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32)
     theirs.load_state_dict({name: tensor.bfloat16().float() for name, tensor in theirs.state_dict().items()})
     expected, found = theirs.state_dict(), mine.state_dict()
+    assert len(found) == 9 * len(LAYERS_KEPT) + 3
     assert set(found) == set(expected)
     for name, tensor in expected.items():
         assert torch.equal(found[name], tensor), name
-    their_tokens, my_tokens = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name), tokenizer_of(folder)
+    numbers = {kept: number for number, kept in LAYERS_KEPT.items()}
+    with safe_open(folder / "model.safetensors", "pt") as prepared:
+        for name in found.keys() - {"lm_head.weight"}:
+            whole = re.sub(r"layers\.(\d)", lambda layer: f"layers.{numbers[int(layer[1])]}", name)
+            assert torch.equal(prepared.get_tensor(whole)[: len(found[name])].float(), found[name]), whole
+    their_tokens, my_tokens = AutoTokenizer.from_pretrained(part, gguf_file="part.gguf"), tokenizer_of(tmp_path)
     for text in HOSTILE:
         assert my_tokens(text)["input_ids"] == their_tokens(text)["input_ids"], text
     ids = torch.tensor([my_tokens("The cat sat on the mat, and then it")["input_ids"]])

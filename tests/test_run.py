@@ -10,8 +10,9 @@ import pytest
 
 from course_build import lessons
 from course_build.notebooks import run
-from course_build.notebooks.run import KernelError, Run, as_shown, tidy
+from course_build.notebooks.run import KernelError, Run, tidy
 from course_build.paths import ROOT
+from course_utils.notebook import as_shown
 
 
 def write(path: Path, *sources: str) -> Path:

@@ -22,8 +22,8 @@ HOSTILE = [
 
 
 @pytest.fixture(scope="module")
-def packaged(reviews_checkpoint):
-    return SentimentPipeline(reviews_checkpoint)
+def packaged(sentiment_pipeline):
+    return sentiment_pipeline
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +39,8 @@ def taught(lesson_3, reviews_checkpoint):
 
 
 @pytest.fixture(scope="module")
-def library(reviews_checkpoint):
-    from transformers import pipeline
-
-    return pipeline("sentiment-analysis", model=reviews_checkpoint, device="cpu")
+def library(library_pipeline):
+    return library_pipeline
 
 
 def assert_same(first: list[dict], second: list[dict]) -> None:

@@ -96,8 +96,8 @@ def gate() -> Iterator[Gate]:
 
 
 @pytest.fixture(scope="module")
-def pipeline(reviews_checkpoint: str) -> SentimentPipeline:
-    return SentimentPipeline(reviews_checkpoint)
+def pipeline(sentiment_pipeline: SentimentPipeline) -> SentimentPipeline:
+    return sentiment_pipeline
 
 
 @pytest.fixture(scope="module")

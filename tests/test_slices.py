@@ -18,5 +18,5 @@ def test_every_kind_has_both_sides():
 def test_none_is_a_near_duplicate_of_a_snippet():
     ours = slices.load()["text"].tolist()
     theirs = reviews.load(None, reviews.SOURCES)["text"].tolist()
-    pairs = near_duplicates([*ours, *theirs])
-    assert {ours[first] for first, second in pairs if first < len(ours) <= second} == set()
+    pairs = near_duplicates([*theirs, *ours], start=len(theirs))
+    assert {ours[second - len(theirs)] for first, second in pairs if first < len(theirs)} == set()

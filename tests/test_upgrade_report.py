@@ -195,23 +195,20 @@ def indexes(monkeypatch, tmp_path):
     """uv, of which PyTorch's own index can't be reached, and that resolves to what the test says."""
     calls = []
 
-    def uv(command, **options):
+    def uv(command, purpose, **options):
         calls.append(command)
         if "compile" in command:
             (tmp_path / "requirements.txt").write_text(indexes.resolved, encoding="utf-8")
         failed = "--torch-backend" in command
-        return subprocess.CompletedProcess(command, int(failed), "", "no such index" if failed else "")
+        return subprocess.CompletedProcess(command, int(failed), "no such index" if failed else "")
 
     def indexes(resolved):
         indexes.resolved = resolved
         return calls
 
     monkeypatch.setattr(upgrade_report, "FOLDER", tmp_path)
-    monkeypatch.setattr(upgrade_report.subprocess, "run", uv)
+    monkeypatch.setattr(upgrade_report.progress, "run", uv)
     monkeypatch.setattr(environment.platform, "system", lambda: "Linux")
-    monkeypatch.setattr(
-        upgrade_report.environment, "uv_attempts", lambda pip: [(["--torch-backend", "cpu"], {}), ([], {})]
-    )
     monkeypatch.setattr(upgrade_report, "version", lambda name: "9.9+cpu")
     monkeypatch.delenv("COURSE_TORCH", raising=False)
     return indexes
@@ -244,9 +241,9 @@ def test_a_name_alone_asks_for_the_newest(indexes):
 
 def test_requirements_that_cannot_be_met_are_told_in_the_resolver_s_words(indexes, monkeypatch):
     monkeypatch.setattr(
-        upgrade_report.subprocess,
+        upgrade_report.progress,
         "run",
-        lambda command, **_: subprocess.CompletedProcess(command, 1, "", "no version of numpy==99"),
+        lambda command, purpose, **_: subprocess.CompletedProcess(command, 1, "no version of numpy==99"),
     )
     with pytest.raises(BuildError, match=r"no environment could be made with numpy==99:\nno version of numpy==99"):
         upgrade_report.make_environment([upgrade_report.parse("numpy==99")])

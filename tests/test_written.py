@@ -27,12 +27,13 @@ def trained_on(tables):
 
 def shared(ours, theirs, threshold):
     """Return every text of ours that has a near duplicate in theirs."""
-    pairs = near_duplicates([*ours, *theirs], threshold)
-    return {ours[first] for first, second in pairs if first < len(ours) <= second}
+    pairs = near_duplicates([*theirs, *ours], threshold, start=len(theirs))
+    return {ours[second - len(theirs)] for first, second in pairs if first < len(theirs)}
 
 
 def test_no_training_sees_a_sentence_for_measuring(trained_on):
     ours = slices.load()["text"].tolist()
+    assert shared(["Lovely soup, really.", *ours], ["A pen.", "lovely soup really"], APART) == {"Lovely soup, really."}
     assert shared(ours, [*trained_on, *reviews.load("train")["text"]], APART) == set()
 
 

@@ -29,7 +29,7 @@ from nbformat import NotebookNode
 from packaging.utils import canonicalize_name
 
 from course_build.paths import ROOT
-from course_utils.notebook import ANSI
+from course_utils.notebook import ANSI, as_shown
 
 LAST_WORDS = 10
 """How many lines of what a kernel said before it died are told."""
@@ -210,26 +210,6 @@ def tidy(outputs: list[NotebookNode]) -> list[NotebookNode]:
                 if kind.startswith("text/"):
                     output.data[kind] = as_shown("".join(output.data[kind]))
     return [output for output in tidied if output.get("text") != ""]
-
-
-def as_shown(text: str) -> str:
-    """Return what a terminal shows of a text, without colours and links, and with what was overwritten gone."""
-    lines = ANSI.sub("", text).replace("\r\n", "\n").split("\n")
-    return "\n".join(_overtyped(line) if re.search(r"[\r\b]", line) else line for line in lines)
-
-
-def _overtyped(line: str) -> str:
-    row: list[str] = []
-    place = 0
-    for character in line:
-        if character == "\r":
-            place = 0
-        elif character == "\b":
-            place = max(0, place - 1)
-        else:
-            row[place : place + 1] = character
-            place += 1
-    return "".join(row).rstrip()
 
 
 def _own_frames(frames: Iterator[str]) -> Iterator[str]:
