@@ -24,12 +24,12 @@ KINDS = {
     "categories": 'a list of texts, such as [tokenizers, "KV cache"]',
     "image": TEXT,
     "image-alt": TEXT,
-    "open-graph": "image: and the address of the card",
-    "twitter-card": "image: and the address of the card",
-    "other-links": "a list of links, each with text: and href:",
+    "open-graph": "image, with the address of the card",
+    "twitter-card": "image, with the address of the card",
+    "other-links": "a list of links, each with text and href",
     "lesson": "a whole number",
     "minutes": "a whole number of minutes, at least 1",
-    "objectives": "a list, each with text:, section: and practice:",
+    "objectives": "a list, each with text, section and practice",
     "prerequisites": "a list of texts",
 }
 """The keys of a lesson's front matter, and what each holds."""
@@ -116,11 +116,11 @@ def front_matter(path: Path) -> dict:
     for key, kind in KINDS.items():
         if not _fits(key, front.value[key]):
             raise BuildError(
-                f"{name}, first cell, line {front.lines[key]}: {key} has to be {kind}. It is {front.value[key]!r:.60}."
+                f"{name}, first cell, line {front.lines[key,]}: {key} has to be {kind}. It is {front.value[key]!r:.60}."
             )
     if front.value["lesson"] != int(path.name[:2]):
         raise BuildError(
-            f"{name}, first cell, line {front.lines['lesson']}: lesson is {front.value['lesson']}, and the file's name"
+            f"{name}, first cell, line {front.lines['lesson',]}: lesson is {front.value['lesson']}, and the file's name"
             f" says {int(path.name[:2])}."
         )
     return front.value

@@ -5,8 +5,9 @@ Each message names the file and, where it can be known, the line. What it advise
 
 import json
 import re
+import shlex
 import warnings
-from collections.abc import Hashable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,10 +74,10 @@ def read_text(path: Path, name: str | None = None) -> str:
 
 @dataclass
 class Yaml:
-    """What a piece of YAML says, and on which line of its file each key of it stands."""
+    """What a piece of YAML says, and on which line of its file each part stands: `("website", "navbar", 0)`, say."""
 
     value: object
-    lines: dict[Hashable, int] = field(default_factory=dict)
+    lines: dict[tuple, int] = field(default_factory=dict)
 
 
 class Loader(yaml.SafeLoader):
@@ -86,13 +87,15 @@ class Loader(yaml.SafeLoader):
         """Construct a value; what Python can't make of it is said of the line that it is on."""
         try:
             return super().construct_object(node, deep)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:  # a key that is a list, a day that isn't in the calendar
             raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error
 
     def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict:
         """Construct a mapping, and refuse a key that is there twice."""
         seen = set()
         for key, _ in node.value if isinstance(node, yaml.MappingNode) else []:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key has to be a text", key.start_mark)
             if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
                 raise yaml.constructor.ConstructorError(None, None, f"{key.value} is there twice", key.start_mark)
             seen.add(key.value)
@@ -125,15 +128,34 @@ def parse_yaml(text: str, name: str, first: int = 1) -> Yaml:
         mark = error.problem_mark or error.context_mark
         line = mark.line
         # What was opened and never closed is noticed far from where it was opened.
-        if error.context_mark and "scanning a quoted" in (error.context or ""):
+        if error.context_mark and re.search("scanning a quoted|flow", error.context or ""):
             line = error.context_mark.line
         lines = text.split("\n")
-        shown = lines[line] if line < len(lines) else ""
+        while line and not (line < len(lines) and lines[line].strip()):
+            line -= 1  # the end of the text, which is where YAML noticed
+        shown = lines[line]
         raise BuildError(f"{name}, line {line + first}: {_yaml_problem(error, shown)}") from error
     lines = {}
-    if isinstance(node, yaml.MappingNode):
-        lines = {key.value: key.start_mark.line + first for key, _ in node.value}
+    for path, line in _lines(node, (), ()):
+        if line is None:
+            raise BuildError(f"{name}, line {lines[path]}: this alias holds itself. Write out what it stands for.")
+        lines[path] = line + first
     return Yaml(value, lines)
+
+
+def _lines(node: yaml.Node, path: tuple, around: tuple) -> Iterator[tuple[tuple, int | None]]:
+    """Yield the line, from 0, of each key and each item inside a node; None for one that holds itself."""
+    if any(node is outer for outer in around):
+        yield path, None
+        return
+    inside = []
+    if isinstance(node, yaml.MappingNode):
+        inside = [(key.value, key, value) for key, value in node.value if isinstance(key, yaml.ScalarNode)]
+    elif isinstance(node, yaml.SequenceNode):
+        inside = [(number, value, value) for number, value in enumerate(node.value)]
+    for key, place, value in inside:
+        yield (*path, key), place.start_mark.line
+        yield from _lines(value, (*path, key), (*around, node))
 
 
 def _yaml_problem(error: yaml.MarkedYAMLError, line: str) -> str:
@@ -144,14 +166,18 @@ def _yaml_problem(error: yaml.MarkedYAMLError, line: str) -> str:
         return "a tab. YAML is indented with spaces."
     if "twice" in problem:
         return f"{problem}. Keep one of the two."
+    if "out of range" in problem or "must be in" in problem:
+        return f"there is no such day ({problem}): {line.strip()}"
     if "quoted" in context:
         return "a quotation mark is opened here and not closed."
-    if "flow sequence" in context or "flow mapping" in context:
+    if "flow" in context:
         return f"a bracket is opened and not closed, or a comma is missing: {line.strip()}"
     if value and value[0] not in "\"'" and (": " in value or value.endswith(":") or value[0] in "@`%*&!|>?{}[],"):
         text = json.dumps(value, ensure_ascii=False)
         return f"what holds a colon or begins with a sign has to be in quotes. Write {key}: {text}"
-    return f"this can't be read as YAML ({problem or context}): {line.strip()}"
+    if value and "block end" in problem:
+        return f"text goes on after a quotation mark that closes. Put all of it in one kind of quotes: {line.strip()}"
+    return f"this can't be read as YAML ({problem or context}). Is it indented as it should be? {line.strip()}"
 
 
 # -------------------------------------------------------------------------------------------------------- front matter
@@ -215,24 +241,38 @@ def read_notebook(path: Path, name: str | None = None) -> NotebookNode:
             f" format {FORMAT} with the program that wrote it."
         )
     try:
+        _fill_in(notebook)
         with warnings.catch_warnings(action="ignore"):  # of cells without an id, which get one
-            nbformat.validate(notebook)
+            nbformat.validate(notebook, relax_add_props=True)
     except (nbformat.ValidationError, AttributeError, KeyError, TypeError) as error:  # nbformat raises them all
-        raise BuildError(
-            f"{name} is no notebook that Jupyter could open: {_invalid(error)}. {_earlier(name)}"
-        ) from error
+        raise BuildError(f"{name} is not a valid notebook: {_invalid(error)}. {_earlier(name)}") from error
     return JSONReader().to_notebook(notebook)
+
+
+def _fill_in(notebook: dict) -> None:
+    """Give a notebook what the format wants and other programs leave out, because nothing depends on it."""
+    notebook.setdefault("metadata", {})
+    notebook.setdefault("nbformat_minor", 0)
+    for cell in notebook["cells"]:
+        cell.setdefault("metadata", {})
+        if cell["cell_type"] == "code":
+            cell.setdefault("execution_count", None)
+            for output in cell.setdefault("outputs", []):
+                if output["output_type"] in ("display_data", "execute_result"):
+                    output.setdefault("metadata", {})
+                if output["output_type"] == "execute_result":
+                    output.setdefault("execution_count", None)
 
 
 def _json_problem(error: ValueError, text: str, name: str) -> str:
     """Say why a notebook can't be read as JSON, and how to get its content back."""
     if marker := CONFLICT.search(text):
-        line = text.count("\n", 0, marker.start()) + 1
+        line, path = text.count("\n", 0, marker.start()) + 1, shlex.quote(f"./{name}")
         return (
             f"{name}, line {line}: {marker[0]} was written by a merge that isn't settled. In a text editor, keep of the"
             " two versions between <<<<<<< and >>>>>>> the lines that you want, and delete the three lines of marks."
-            f" While the merge is open, `git show :2:{name} > ours.ipynb` and `git show :3:{name} > theirs.ipynb` write"
-            " each version into a file of its own, and change nothing else."
+            f" While the merge is open, `git show :2:{path} > ours.ipynb` and `git show :3:{path} > theirs.ipynb`"
+            " write each version into a file of its own, and change nothing else."
         )
     if not isinstance(error, json.JSONDecodeError):
         return f"{name} can't be read as a notebook: {error}."
@@ -243,8 +283,9 @@ def _json_problem(error: ValueError, text: str, name: str) -> str:
 
 def _earlier(name: str) -> str:
     """Say where an earlier version may be, with a command that writes over nothing."""
+    path = shlex.quote(f"./{name}")
     return (
-        f"An earlier version may be in .ipynb_checkpoints beside it, or in git: `git show HEAD:{name} > earlier.ipynb`"
+        f"An earlier version may be in .ipynb_checkpoints beside it, or in git: `git show HEAD:{path} > earlier.ipynb`"
         " writes it into a file of its own."
     )
 

@@ -177,7 +177,7 @@ CONFLICT = f'<<<<<<< HEAD\n{CODE}=======\n   "cell_type": "raw",\n>>>>>>> theirs
 DAMAGE = {
     "an open merge": (
         lambda text: text.replace(CODE, CONFLICT),
-        r"line \d+: <<<<<<< HEAD .*git show :2:notebooks/",
+        r"line \d+: <<<<<<< HEAD .*git show :2:./notebooks/",
     ),
     "cut off in a key": (lambda text: text[: text.rindex("cell_type") + 4], "ends in the middle"),
     "cut off after a comma": (lambda text: text[: text.rindex(",") + 1], "ends in the middle"),
@@ -190,8 +190,8 @@ DAMAGE = {
     "no format": (lambda text: '{"cells": []}', "is JSON, but no notebook"),
     "format 3": (lambda text: '{"nbformat": 3, "worksheets": []}', "is in notebook format 3.*Open it in JupyterLab"),
     "format 5": (lambda text: change(text, nbformat=5), "is in notebook format 5, which is newer"),
-    "no cells": (lambda text: change(text, cells=None), "no notebook that Jupyter could open"),
-    "an odd cell": (lambda text: text.replace('"code"', '"poem"'), "no notebook that Jupyter could open: cell 2: "),
+    "no cells": (lambda text: change(text, cells=None), "is not a valid notebook"),
+    "an odd cell": (lambda text: text.replace('"code"', '"poem"'), "is not a valid notebook: cell 2: "),
     "Latin-1": (lambda text: text.replace("1 + 1", "# é").encode("latin-1"), "0xE9 isn't UTF-8.* save it as UTF-8"),
     "UTF-16": (lambda text: text.encode("utf-16"), "it is UTF-16.* save it as UTF-8"),
 }
@@ -280,7 +280,7 @@ def test_the_keys_are_those_that_the_lessons_have():
         ("minutes: 20", "minutes: 20 minutes", "minutes has to be a whole number of minutes"),
         ("categories:\n- counting", "categories: counting", "line 6: categories has to be a list of texts"),
         ("categories:\n- counting", "categories: [2026]", "categories has to be a list of texts"),
-        ("  practice: count\n", "", "objectives has to be a list, each with text:, section: and practice:"),
+        ("  practice: count\n", "", "objectives has to be a list, each with text, section and practice"),
         ("prerequisites:\n- Python", "prerequisites: []", "prerequisites has to be a list of texts"),
         ("lesson: 1", "lesson: 2", r"lesson is 2, and the file's name says 1"),
         ("- text: Download", "- name: Download", "other-links has to be a list of links"),

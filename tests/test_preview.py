@@ -355,14 +355,18 @@ def broken(project: Path, tmp_path: Path, name: str, content: str | None) -> Pat
     ("name", "content", "says"),
     [
         ("_quarto.yml", None, "has no _quarto.yml"),
-        ("_quarto.yml", "a: [", "not valid YAML"),
+        ("_quarto.yml", "a: [", "_quarto.yml, line 1: a bracket is opened and not closed"),
         ("_quarto.yml", "- a", "keys and values"),
-        ("_quarto.yml", "project: {type: manuscript}", "can't be rendered"),
-        ("notebooks/two.ipynb", "{", "two.ipynb is not a notebook"),
-        ("notebooks/two.ipynb", '{"cells": []}', "two.ipynb is not a notebook"),
-        ("notebooks/two.ipynb", "", "two.ipynb is not a notebook"),
-        ("index.qmd", "---\ntitle: Home\n---\n[a lesson](notebooks/three.ipynb)\n", "lead nowhere"),
-        ("index.qmd", "---\ntitle: [\n---\n", "can't be rendered"),
+        ("_quarto.yml", "project: {type: manuscript}", "line 1: project.type 'manuscript'"),
+        ("notebooks/two.ipynb", "{", "notebooks/two.ipynb, line 1: the file ends in the middle"),
+        ("notebooks/two.ipynb", '{"cells": []}', "notebooks/two.ipynb is JSON, but no notebook"),
+        ("notebooks/two.ipynb", "", "notebooks/two.ipynb is empty"),
+        (
+            "index.qmd",
+            "---\ntitle: Home\n---\n[a lesson](notebooks/three.ipynb)\n",
+            "index.qmd, line 4: notebooks/three.ipynb",
+        ),
+        ("index.qmd", "---\ntitle: [\n---\n", "index.qmd, line 2: a bracket"),
     ],
 )
 def test_what_is_wrong_is_said_and_the_old_site_stays(
