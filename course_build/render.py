@@ -9,7 +9,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from course_build import environment, lighten, policy, preview, progress
+from course_build import environment, lighten, package_settings, policy, preview, progress
 from course_build.errors import BuildError
 from course_build.paths import BUILD, SITE
 
@@ -99,7 +99,8 @@ def find_quarto(install: bool = True) -> str | None:
         attempt.write_text(f"{DOWNLOADS}: {error}\n", encoding="utf-8")
         return None
     command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--retries", "1", QUARTO]
-    done = progress.run(command, "render: trying to install Quarto (once)", shown=False)
+    environ = package_settings.pip_environ()
+    done = progress.run(command, "render: trying to install Quarto (once)", shown=False, env=environ)
     attempt.write_text(done.stdout, encoding="utf-8")
     return shutil.which("quarto", path=str(beside))
 

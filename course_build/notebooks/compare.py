@@ -20,7 +20,7 @@ from course_build.paths import ROOT
 SANITIZER = ROOT / "tests" / "nbval_sanitize.cfg"
 
 MEASURED = "measured"
-"""The key in a cell's metadata that says what its picture shows of the machine at hand, such as times."""
+"""The key in a cell's metadata that says what its picture shows of the machine at hand: times, memory, a training."""
 
 SIZE = 2
 """By how many pixels two pictures' widths, and their heights, may differ: as the fonts' outlines are rounded."""
