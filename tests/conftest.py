@@ -14,6 +14,7 @@ from course_build import lessons, preview, render
 from course_build.paths import NOTEBOOKS
 from course_build.stage import stage
 from course_utils import SentimentPipeline, checkpoint
+from course_utils.backends import cores
 
 os.environ.update(
     HF_HUB_OFFLINE="1", HF_HUB_DISABLE_PROGRESS_BARS="1", TOKENIZERS_PARALLELISM="false", MPLBACKEND="agg"
@@ -22,8 +23,7 @@ os.environ.update(
 # Several workers share the cores: where each takes them all, torch's threads wait, spinning, for one another. It is set
 # before torch is imported, and for the children, too.
 if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
-    share = (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, share)))
+    os.environ["OMP_NUM_THREADS"] = str(max(1, cores() // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])))
 
 # A failing assert in a proof says what differed, as in any test module.
 pytest.register_assert_rewrite("proofs")
