@@ -1,16 +1,18 @@
 """What several test modules share: the lessons as they lie in the checkout, and the prepared models."""
 
-import functools
+import contextlib
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import browsers
+import filelock
 import nbformat
 import pytest
 
-from course_build import lessons, preview, render
+from course_build import demo, lessons, lighten, preview, render
 from course_build.paths import NOTEBOOKS
 from course_build.stage import stage
 from course_utils import SentimentPipeline, checkpoint
@@ -96,15 +98,42 @@ def library_pipeline(reviews_checkpoint: str) -> "transformers.Pipeline":  # noq
 
 @pytest.fixture(scope="session")
 def sites(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """What gives the site that a renderer makes of the checkout as it is, rendered once."""
-    return functools.cache(lambda renderer: rendered(renderer, tmp_path_factory.mktemp(renderer)))
+    """What gives the site that a renderer makes of the checkout as it is, rendered once for all workers of a run."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+
+    def site(renderer: str) -> Path:
+        folder = shared / f"site-by-{renderer}"
+        with filelock.FileLock(shared / f"{renderer}.lock"):
+            if not folder.exists():
+                rendering = folder.with_suffix(".rendering")
+                shutil.rmtree(rendering, ignore_errors=True)
+                rendered(renderer, rendering)
+                rendering.rename(folder)
+        return folder / "_site"
+
+    return site
 
 
-def rendered(renderer: str, folder: Path) -> Path:
-    """Render the checkout as it is into a folder."""
+def rendered(renderer: str, folder: Path) -> None:
+    """Render the checkout as it is, with the demo where its files are here.
+
+    `_site` in the folder is the site, and `whole` the style sheets of its libraries, each with all that the renderer
+    brought, from which lighten.py takes what no page of the site can use.
+    """
     quarto = render.find_quarto(install=False) if renderer == "quarto" else None
-    render.render_with(quarto, stage(folder / "staged"), folder / "_site")
-    return folder / "_site"
+    staged, site = stage(folder / "staged"), folder / "_site"
+    demo.add(staged)
+    prune, whole = lighten.prune, []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lighten, "prune", lambda css, names: whole.append(css) or prune(css, names))
+        render.render_with(quarto, staged, site)
+    for path, css in zip(sorted((site / lighten.LIBRARIES).rglob("*.css")), whole, strict=True):
+        copy = folder / "whole" / path.relative_to(site)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(css, encoding="utf-8")
+    shutil.rmtree(staged)
 
 
 @pytest.fixture(scope="session", params=RENDERERS)
@@ -122,14 +151,43 @@ def site(renderer: str, sites: Callable[[str], Path]) -> Path:
 @pytest.fixture(scope="session")
 def base(site: Path) -> Iterator[str]:
     """The address that the site is served at."""
+    with served(site) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def served(site: Path) -> Iterator[str]:
+    """Serve a rendered site, and give its address."""
     with preview.server(site, 0) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_port}"
-        running.shutdown()
+        try:
+            yield f"http://127.0.0.1:{running.server_port}"
+        finally:
+            running.shutdown()
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator["playwright.sync_api.Browser"]:  # noqa: F821 - playwright may be missing
-    """A browser for the module alone: playwright allows one at a time in a process."""
+    """A browser for the module alone: playwright allows one at a time in a process, and no asyncio beside it."""
     with browsers.launch() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def window(browser: "playwright.sync_api.Browser") -> browsers.Window:  # noqa: F821
+    """The window that the module's tests open their pages in."""
+    return browsers.Window(browser)
+
+
+@pytest.fixture
+def page(window: browsers.Window) -> Iterator["playwright.sync_api.Page"]:  # noqa: F821
+    """A page at a desk, in the light."""
+    yield window.page
+    window.reset()
+
+
+@pytest.fixture
+def open_page(window: browsers.Window) -> Iterator[Callable[..., "playwright.sync_api.Page"]]:  # noqa: F821
+    """What opens further pages, as `open_page(PHONE, color_scheme="dark")`, or one to watch or to change."""
+    yield window.open
+    window.reset()

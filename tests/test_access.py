@@ -3,12 +3,12 @@
 import io
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import browsers
 import numpy as np
 import pytest
-from browsers import DESKTOP, LESSON, PHONE
+from browsers import DESKTOP, LESSON, PHONE, visit
 from PIL import Image
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -67,30 +67,29 @@ UNREADABLE = """() => {
 
 
 @pytest.fixture
-def page(browser: "playwright.Browser") -> Iterator["playwright.Page"]:
-    """A page of a fresh browser in light mode, whose motion is reduced so that nothing waits for it."""
-    context = browser.new_context(viewport=DESKTOP, color_scheme="light", reduced_motion="reduce")
-    yield context.new_page()
-    context.close()
+def page(page: "playwright.Page") -> "playwright.Page":
+    """A page at a desk, in the light, whose motion is reduced so that nothing waits for it."""
+    page.emulate_media(reduced_motion="reduce")
+    return page
 
 
-@pytest.mark.parametrize("spacing", [False, True], ids=["as it is", "spaced"])
-@pytest.mark.parametrize(("width", "zoom"), [(1280, 1), (1000, 1), (640, 2), (320, 4)])
+@pytest.mark.parametrize("name", PAGES)
 def test_text_is_whole_and_alone_at_every_zoom(
-    base: str, browser: "playwright.Browser", width: int, zoom: int, spacing: bool
+    base: str, open_page: Callable[..., "playwright.Page"], name: str
 ) -> None:
-    context = browser.new_context(viewport={"width": width, "height": 1024 // zoom}, device_scale_factor=zoom)
-    page = context.new_page()
+    page = open_page(reduced_motion="reduce")
+    session = page.context.new_cdp_session(page)
+    visit(page, f"{base}/{name}")
+    browsers.style(page, browsers.LAID_OUT)
     lost = {}
-    for name in PAGES:
-        page.goto(f"{base}/{name}")
-        if spacing:
-            browsers.style(page, SPACING)
-        browsers.style(page, browsers.LAID_OUT)
-        page.evaluate("document.fonts.ready")
-        if found := page.evaluate(UNREADABLE):
-            lost[name] = found[:5]
-    context.close()
+    for spacing in ("", SPACING):
+        browsers.style(page, spacing)
+        for width, zoom in ((1280, 1), (1000, 1), (640, 2), (320, 4)):
+            screen = {"width": width, "height": 1024 // zoom, "deviceScaleFactor": zoom, "mobile": False}
+            session.send("Emulation.setDeviceMetricsOverride", screen)
+            assert page.evaluate("[innerWidth, devicePixelRatio]") == [width, zoom]
+            if found := page.evaluate(UNREADABLE):
+                lost[width, zoom, spacing] = found[:5]
     assert lost == {}
 
 
@@ -101,13 +100,13 @@ SHOWN = """selector => [...document.querySelectorAll(selector)]
     .map(element => element.outerHTML.slice(0, 100))"""
 
 
-def test_paper_has_the_text_and_nothing_to_press(base: str, browser: "playwright.Browser") -> None:
+def test_paper_has_the_text_and_nothing_to_press(base: str, page: "playwright.Page") -> None:
     paper = {"width": 680, "height": 960}  # what a sheet of A4 has between the margins, in CSS pixels
-    context = browser.new_context(viewport=paper, color_scheme="dark")
-    page = context.new_page()
+    page.set_viewport_size(paper)
+    page.emulate_media(color_scheme="dark")
     for name in [*PAGES, "syllabus.html"]:
         page.emulate_media(media="screen")
-        page.goto(f"{base}/{name}", wait_until="networkidle")
+        visit(page, f"{base}/{name}")
         page.emulate_media(media="print")
         assert page.evaluate(SHOWN, "nav, header#quarto-header, footer, button, input, .sidebar, .page-contents") == []
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
@@ -117,7 +116,6 @@ def test_paper_has_the_text_and_nothing_to_press(base: str, browser: "playwright
         assert page.locator("main pre").evaluate_all(f"all => all.filter({wide}).map(pre => pre.innerText)") == []
         high = "pre => pre.checkVisibility() && pre.scrollHeight > pre.clientHeight + 1"
         assert page.locator("main pre").evaluate_all(f"all => all.filter({high}).map(pre => pre.innerText)") == []
-    context.close()
 
 
 BLACKS = ("rgb(0, 0, 0)", "rgb(51, 51, 51)")
@@ -202,45 +200,43 @@ DRAWN = {
 """What must be seen whatever the colours, and a page that has it."""
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_is_lost_in_the_readers_own_colours(base: str, browser: "playwright.Browser", scheme: str) -> None:
-    context = browser.new_context(
-        viewport=DESKTOP, color_scheme=scheme, forced_colors="active", reduced_motion="reduce"
-    )
-    page = context.new_page()
+def test_nothing_is_lost_in_the_readers_own_colours(base: str, page: "playwright.Page") -> None:
+    page.emulate_media(forced_colors="active")
     faint = {}
     for name, group in itertools.groupby(DRAWN.items(), lambda item: item[1]):
         if name == "small":
             page.set_viewport_size(PHONE)
-        page.goto(f"{base}/{LESSON if name == 'small' else name}", wait_until="networkidle")
+        visit(page, f"{base}/{LESSON if name == 'small' else name}")
         browsers.style(page, browsers.LAID_OUT)
-        for selector, _ in group:
-            seen = contrast_within(page.locator(selector).locator("visible=true").first.screenshot())
-            if seen < 3:
-                faint[selector] = seen
+        parts = [selector for selector, _ in group]
+        for scheme in ("light", "dark"):
+            browsers.show_in(page, scheme)
+            for selector in parts:
+                seen = contrast_within(page.locator(selector).locator("visible=true").first.screenshot())
+                if seen < 3:
+                    faint[selector, scheme] = seen
     assert faint == {}
     page.set_viewport_size(DESKTOP)
+    for scheme in ("light", "dark"):
+        browsers.show_in(page, scheme)
+        for box in (".callout", ".cell", ".cell-output", ".exercise-hint", ".quiz-choice", ".progress-button"):
+            edge = page.locator(box).first.evaluate("box => getComputedStyle(box).borderLeft")
+            assert not edge.startswith("0px"), box
+            assert "none" not in edge, box
+
+
+def test_more_contrast_is_given_to_who_asks(base: str, page: "playwright.Page") -> None:
     page.goto(f"{base}/{LESSON}")
-    for box in (".callout", ".cell", ".cell-output", ".exercise-hint", ".quiz-choice", ".progress-button"):
-        edge = page.locator(box).first.evaluate("box => getComputedStyle(box).borderLeft")
-        assert not edge.startswith("0px"), box
-        assert "none" not in edge, box
-    context.close()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_more_contrast_is_given_to_who_asks(base: str, browser: "playwright.Browser", scheme: str) -> None:
-    lines = []
-    for wish in ("no-preference", "more"):
-        context = browser.new_context(color_scheme=scheme, contrast=wish)
-        page = context.new_page()
-        page.goto(f"{base}/{LESSON}", wait_until="networkidle")
-        colours = page.locator(".quiz-choice").first.evaluate(
-            "box => [getComputedStyle(box).borderLeftColor, getComputedStyle(document.body).backgroundColor]"
-        )
-        lines.append(contrast(*colours))
-        context.close()
-    assert lines[0] < 3 < 4.5 < lines[1]
+    for scheme in ("light", "dark"):
+        browsers.show_in(page, scheme)
+        lines = []
+        for wish in ("no-preference", "more"):
+            page.emulate_media(contrast=wish)
+            colours = page.locator(".quiz-choice").first.evaluate(
+                "box => [getComputedStyle(box).borderLeftColor, getComputedStyle(document.body).backgroundColor]"
+            )
+            lines.append(contrast(*colours))
+        assert lines[0] < 3 < 4.5 < lines[1], scheme
 
 
 MOVING = """() => {
@@ -259,18 +255,20 @@ MOVING = """() => {
 
 @pytest.mark.parametrize(("wish", "limit"), [("reduce", 0.01), ("no-preference", 5)])
 def test_what_moves_rests_soon_and_at_once_where_asked(
-    base: str, browser: "playwright.Browser", wish: str, limit: float
+    base: str, page: "playwright.Page", wish: str, limit: float
 ) -> None:
-    context = browser.new_context(viewport=DESKTOP, reduced_motion=wish)
-    page = context.new_page()
+    page.emulate_media(reduced_motion=wish)
     for name in PAGES:
-        page.goto(f"{base}/{name}", wait_until="networkidle")
+        visit(page, f"{base}/{name}")
         assert page.evaluate(MOVING.replace("LIMIT", str(limit))) == [], name
         # What follows the reader's own scrolling rests with it.
         running = "document.getAnimations().filter((one) => one.timeline instanceof DocumentTimeline).length"
-        assert page.evaluate(running) == 0, name
+        for _ in range(50):
+            if not (moving := page.evaluate(running)):
+                break
+            page.wait_for_timeout(100)
+        assert not moving, name
         assert page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto"
-    context.close()
 
 
 # ---------------------------------------------------------------------------------------------------------- the keys
@@ -337,12 +335,12 @@ def walk(page: "playwright.Page", most: int = 300) -> list[dict]:
 
 @pytest.mark.parametrize(("scheme", "size"), [("light", DESKTOP), ("dark", PHONE)], ids=["desktop", "phone"])
 def test_the_focus_is_seen_wherever_it_goes(
-    base: str, browser: "playwright.Browser", scheme: str, size: dict[str, int]
+    base: str, page: "playwright.Page", scheme: str, size: dict[str, int]
 ) -> None:
-    context = browser.new_context(viewport=size, color_scheme=scheme)
-    page = context.new_page()
+    page.set_viewport_size(size)
+    page.emulate_media(color_scheme=scheme, reduced_motion="null")
     for name in PAGES:
-        page.goto(f"{base}/{name}", wait_until="networkidle")
+        visit(page, f"{base}/{name}")
         browsers.style(page, browsers.LAID_OUT)
         stops = walk(page)
         assert stops, name
@@ -357,11 +355,10 @@ def test_the_focus_is_seen_wherever_it_goes(
             pair for pair in itertools.pairwise(places) if pair[1][0] < pair[0][0] - 40 and pair[1][1] <= pair[0][1]
         ]
         assert back == [], name
-    context.close()
 
 
 def test_search_is_used_by_key_and_by_ear(base: str, page: "playwright.Page") -> None:
-    page.goto(f"{base}/index.html", wait_until="networkidle")
+    page.goto(f"{base}/index.html")
     page.keyboard.press("/")
     field = page.locator("#quarto-search input")
     playwright.expect(field).to_be_focused()
@@ -383,10 +380,9 @@ def test_search_is_used_by_key_and_by_ear(base: str, page: "playwright.Page") ->
     playwright.expect(page.locator(f"[id='{page.url.partition('#')[2]}']").first).to_be_in_viewport()
 
 
-def test_a_menu_of_the_phone_opens_closes_and_covers_no_focus(base: str, browser: "playwright.Browser") -> None:
-    context = browser.new_context(viewport=PHONE, reduced_motion="reduce")
-    page = context.new_page()
-    page.goto(f"{base}/{LESSON}", wait_until="networkidle")
+def test_a_menu_of_the_phone_opens_closes_and_covers_no_focus(base: str, page: "playwright.Page") -> None:
+    page.set_viewport_size(PHONE)
+    page.goto(f"{base}/{LESSON}")
     for opener, inside in ((".navbar-toggler", "#navbarCollapse a"), (".quarto-btn-toggle", "#quarto-sidebar a")):
         button, entry = page.locator(opener), page.locator(inside).first
         playwright.expect(button).to_have_attribute("aria-expanded", "false")
@@ -396,6 +392,8 @@ def test_a_menu_of_the_phone_opens_closes_and_covers_no_focus(base: str, browser
         page.keyboard.press("Enter")
         playwright.expect(button).to_have_attribute("aria-expanded", "true")
         playwright.expect(entry).to_be_in_viewport()
+        if opener == ".quarto-btn-toggle":
+            playwright.expect(page.locator("#quarto-sidebar a.active")).to_be_in_viewport()
         playwright.expect(moving).to_have_count(0)
         entry.focus()
         page.keyboard.press("Escape")
@@ -410,12 +408,11 @@ def test_a_menu_of_the_phone_opens_closes_and_covers_no_focus(base: str, browser
             page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.closest('main') !== null")
         playwright.expect(button).to_have_attribute("aria-expanded", "false")
-    context.close()
 
 
 def test_what_is_pressed_by_mouse_is_pressed_by_key(base: str, page: "playwright.Page") -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.goto(f"{base}/index.html", wait_until="networkidle")
+    page.goto(f"{base}/index.html")
     spoken = page.locator("p[role=status]").last
     topic = page.get_by_role("button", name="tokenizers")
     topic.focus()
@@ -425,7 +422,7 @@ def test_what_is_pressed_by_mouse_is_pressed_by_key(base: str, page: "playwright
     playwright.expect(spoken).to_have_text("1 lesson is shown.")
     playwright.expect(topic).to_be_focused()
 
-    page.goto(f"{base}/{LESSON}", wait_until="networkidle")
+    page.goto(f"{base}/{LESSON}")
     toggle = page.get_by_role("button", name="Dark mode")
     playwright.expect(toggle).to_have_attribute("aria-pressed", "false")
     for key, pressed in ((" ", "true"), ("Enter", "false")):
@@ -440,7 +437,7 @@ def test_what_is_pressed_by_mouse_is_pressed_by_key(base: str, page: "playwright
     code = page.get_by_role("group", name="Code 4", exact=True).inner_text()
     assert page.evaluate("navigator.clipboard.readText()").split() == code.split()
 
-    page.goto(f"{base}/notebooks/01_environment.html", wait_until="networkidle")
+    page.goto(f"{base}/notebooks/01_environment.html")
     tabs = page.get_by_role("tab")
     tabs.first.focus()
     page.keyboard.press("ArrowRight")
@@ -451,7 +448,7 @@ def test_what_is_pressed_by_mouse_is_pressed_by_key(base: str, page: "playwright
 def test_the_contents_are_there_without_room_beside_the_text(base: str, browser: "playwright.Browser") -> None:
     context = browser.new_context(viewport={"width": 320, "height": 256}, device_scale_factor=4)
     page = context.new_page()
-    page.goto(f"{base}/{LESSON}", wait_until="networkidle")
+    visit(page, f"{base}/{LESSON}")
     playwright.expect(page.locator("#TOC a").first).to_be_hidden()
     page.locator(".page-contents > summary").focus()
     page.keyboard.press("Enter")
@@ -470,11 +467,12 @@ def test_the_contents_are_there_without_room_beside_the_text(base: str, browser:
 
 def test_a_listener_finds_the_parts_of_a_page(base: str, page: "playwright.Page") -> None:
     for name in PAGES:
-        page.goto(f"{base}/{name}", wait_until="networkidle")
+        page.goto(f"{base}/{name}")
         for role in ("banner", "main", "contentinfo"):
             assert page.get_by_role(role).count() == 1, f"{name}: {role}"
         parts = page.get_by_role("navigation").evaluate_all("parts => parts.map(part => part.ariaLabel)")
         assert all(parts), name
+        assert name != LESSON or {"Site", "Lessons", "On this page"} <= {*parts}
         assert len(parts) == len(set(parts)), name
         levels = (
             page.locator("main")
@@ -486,8 +484,10 @@ def test_a_listener_finds_the_parts_of_a_page(base: str, page: "playwright.Page"
         assert all(below - above <= 1 for above, below in itertools.pairwise(levels)), name
 
 
-def test_a_listener_knows_code_from_output(base: str, page: "playwright.Page") -> None:
-    page.goto(f"{base}/{LESSON}", wait_until="networkidle")
+def test_a_listener_knows_code_from_output_marks_from_links_and_hears_the_answers(
+    base: str, page: "playwright.Page"
+) -> None:
+    page.goto(f"{base}/{LESSON}")
     cells = page.locator("main .cell")
     count = 0
     for cell in cells.all():
@@ -504,25 +504,26 @@ def test_a_listener_knows_code_from_output(base: str, page: "playwright.Page") -
     assert page.get_by_role("group", name="Error of code").count() > 0
     assert page.locator("main :is(pre, code):not([translate=no])").count() == 0
 
+    marks = page.locator(".code-annotation-anchor").count()
+    assert marks > 0
+    playwright.expect(page.get_by_role("img", name=re.compile(r"^Note \d$"))).to_have_count(marks)
+
     heading = page.get_by_role("heading", name="The config", exact=True)
     assert heading.count() == 1, "its link is not spoken with it"
     picture = page.locator("main figure").first
     assert len(picture.get_by_role("img").get_attribute("alt")) > 40
 
-
-def test_a_listener_hears_what_a_card_is_and_what_is_done(base: str, page: "playwright.Page") -> None:
-    page.goto(f"{base}/{LESSON}", wait_until="networkidle")
-    page.get_by_role("button", name="Mark this lesson as done").press("Enter")
-    page.goto(f"{base}/index.html", wait_until="networkidle")
-    assert page.get_by_role("link", name="A first language model done", exact=True).count() == 1
-    card = page.get_by_role("link", name="Tokenizers", exact=True)
-    playwright.expect(card).to_have_accessible_description(re.compile("How a text becomes"))
-
-
-def test_a_listener_hears_the_answer_to_a_quiz(base: str, page: "playwright.Page") -> None:
-    page.goto(f"{base}/{LESSON}", wait_until="networkidle")
     question = page.get_by_role("group", name="What is the label?")
     closed = question.aria_snapshot()
     assert "Right." not in closed
     question.locator(".quiz-right > summary").press("Enter")
-    assert "Right." in question.aria_snapshot()
+    assert "Right." in question.aria_snapshot(), "the answer is heard once it is asked for"
+
+
+def test_a_listener_hears_what_a_card_is_and_what_is_done(base: str, page: "playwright.Page") -> None:
+    page.goto(f"{base}/{LESSON}")
+    page.get_by_role("button", name="Mark this lesson as done").press("Enter")
+    page.goto(f"{base}/index.html")
+    assert page.get_by_role("link", name="A first language model done", exact=True).count() == 1
+    card = page.get_by_role("link", name="Tokenizers", exact=True)
+    playwright.expect(card).to_have_accessible_description(re.compile("How a text becomes"))

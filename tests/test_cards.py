@@ -1,6 +1,5 @@
 """The pictures that shared links show: one for each lesson and one for the site, each drawn from what is said now."""
 
-import browsers
 import pytest
 from PIL import Image
 
@@ -25,11 +24,10 @@ def test_a_card_that_is_none_is_old(tmp_path, content):
     assert cards.made_of(tmp_path / "card.png") is None
 
 
-def test_a_drawn_card_says_what_it_was_drawn_from_and_shows_it(tmp_path):
+def test_a_drawn_card_says_what_it_was_drawn_from_and_shows_it(tmp_path, browser):
     card = tmp_path / "card.png"
     html = "<body style='margin: 0; background: #ff0000'>"
-    with browsers.launch() as browser:
-        cards.draw(browser.new_page(viewport=cards.SIZE), html, card)
+    cards.draw(browser.new_page(viewport=cards.SIZE), html, card)
     assert cards.made_of(card) == cards.digest(html)
     with Image.open(card) as picture:
         assert picture.convert("RGB").getpixel((600, 300)) == (255, 0, 0)

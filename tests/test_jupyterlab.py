@@ -13,9 +13,9 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-import browsers
 import nbformat
 import pytest
+from browsers import DESKTOP
 from proofs import lesson_03
 
 from course_build import offline
@@ -143,28 +143,27 @@ class Opened:
 
 
 @pytest.fixture(scope="module")
-def lesson(server: dict, folder: Path) -> Iterator[Opened]:
+def lesson(browser: "playwright.Browser", server: dict, folder: Path) -> Opened:
     """The lesson, opened for the first time, and run by "Run All Cells"."""
-    with browsers.launch() as browser:
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        opened = Opened(page, nbformat.read(folder / LESSON, as_version=4))
-        page.on("request", lambda request: opened.asked.append(request.url))
-        page.goto(f"{server['url']}lab/tree/{NOTEBOOKS.name}/{LESSON}?token={server['token']}", timeout=PATIENCE)
-        playwright.expect(opened.cells).to_have_count(len(opened.source.cells), timeout=PATIENCE)
-        playwright.expect(page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")).to_be_attached(
-            timeout=PATIENCE
-        )
-        first = page.locator(".jp-CodeCell .jp-InputPrompt").first
-        for _ in range(3):  # on a busy machine a click may get lost, and who sees nothing run clicks again
-            page.get_by_role("menuitem", name="Run", exact=True).click()
-            page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-            with contextlib.suppress(AssertionError):
-                playwright.expect(first).not_to_have_text("[ ]:", timeout=PATIENCE / 5)
-                break
-        # In this order, and none left out. A cell that raises without leave would keep the rest from running.
-        prompts = [f"[{number}]:" for number in range(1, opened.count + 1)]
-        playwright.expect(page.locator(".jp-CodeCell .jp-InputPrompt")).to_have_text(prompts, timeout=PATIENCE)
-        yield opened
+    page = browser.new_page(viewport=DESKTOP)
+    opened = Opened(page, nbformat.read(folder / LESSON, as_version=4))
+    page.on("request", lambda request: opened.asked.append(request.url))
+    page.goto(f"{server['url']}lab/tree/{NOTEBOOKS.name}/{LESSON}?token={server['token']}", timeout=PATIENCE)
+    playwright.expect(opened.cells).to_have_count(len(opened.source.cells), timeout=PATIENCE)
+    playwright.expect(page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")).to_be_attached(
+        timeout=PATIENCE
+    )
+    first = page.locator(".jp-CodeCell .jp-InputPrompt").first
+    for _ in range(3):  # on a busy machine a click may get lost, and who sees nothing run clicks again
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        with contextlib.suppress(AssertionError):
+            playwright.expect(first).not_to_have_text("[ ]:", timeout=PATIENCE / 5)
+            break
+    # In this order, and none left out. A cell that raises without leave would keep the rest from running.
+    prompts = [f"[{number}]:" for number in range(1, opened.count + 1)]
+    playwright.expect(page.locator(".jp-CodeCell .jp-InputPrompt")).to_have_text(prompts, timeout=PATIENCE)
+    return opened
 
 
 def test_news_and_updates_are_off_until_a_learner_turns_them_on(server: dict) -> None:

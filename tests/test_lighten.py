@@ -2,14 +2,13 @@
 
 import base64
 import re
-import threading
 from pathlib import Path
 
-import browsers
 import pytest
 from bs4 import BeautifulSoup
+from conftest import served
 
-from course_build import lighten, preview
+from course_build import lighten
 from course_build.paths import ROOT
 
 PNG = base64.b64decode(
@@ -157,7 +156,7 @@ window.addEventListener("DOMContentLoaded", { handleEvent() { tell("4 as an obje
 </script></body></html>"""
 
 
-def test_what_waits_for_a_page_waits_for_its_late_libraries(tmp_path: Path) -> None:
+def test_what_waits_for_a_page_waits_for_its_late_libraries(tmp_path: Path, browser: "playwright.Browser") -> None:  # noqa: F821
     page = BeautifulSoup(WAITING, "html.parser")
     lighten.read_libraries_late(page)
     assert [script.get("src") for script in page.find_all("script")] == [None] * 3
@@ -171,15 +170,13 @@ def test_what_waits_for_a_page_waits_for_its_late_libraries(tmp_path: Path) -> N
         " window.addEventListener('load', () => tell('6 loaded')); });"
         "document.addEventListener('click', () => tell('a click'))"
     )
-    with browsers.launch() as browser, preview.server(tmp_path, 0) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        view = browser.new_page()
-        faults: list[str] = []
-        view.on("pageerror", lambda error: faults.append(str(error)))
-        view.goto(f"http://127.0.0.1:{server.server_port}/")
+    view = browser.new_page()
+    faults: list[str] = []
+    view.on("pageerror", lambda error: faults.append(str(error)))
+    with served(tmp_path) as address:
+        view.goto(address)
         view.click("p")
         told = view.evaluate("told")
-        server.shutdown()
     assert told == ["Shown.", "1 with a", "2", "3 with b", "4 as an object", "5 loaded", "6 loaded", "a click"]
     assert faults == ["a fault"]
 

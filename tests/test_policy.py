@@ -1,11 +1,8 @@
 """The Content-Security-Policy lets a page run what its renderer wrote, and nothing that anybody else put there."""
 
-import threading
+from conftest import served
 
-import browsers
-import pytest
-
-from course_build import policy, preview
+from course_build import policy
 
 PAGE = """<!doctype html><html lang="en"><head>
 <meta charset="utf-8"><title>t</title>
@@ -17,32 +14,18 @@ INJECTED = """<script>window.evil = 1;</script><img src=x onerror="window.evil =
 <iframe src="data:text/html,x"></iframe><script src="https://192.0.2.1/x.js"></script>"""
 
 
-@pytest.fixture
-def served(tmp_path):
-    """Return a function that writes a page and says where it is served."""
-    (tmp_path / "index.html").write_text(PAGE, encoding="utf-8")  # what makes a folder a site
-    with preview.server(tmp_path, 0) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-
-        def serve(text):
-            (tmp_path / "page.html").write_text(text, encoding="utf-8")
-            return f"http://127.0.0.1:{running.server_port}/page.html"
-
-        yield serve
-        running.shutdown()
-
-
-def test_what_the_renderer_wrote_runs_and_what_was_added_does_not(served):
-    address = served(policy.add(PAGE).replace("</body>", f"{INJECTED}</body>"))
-    with browsers.launch() as browser:
-        page = browser.new_page()
-        refused = {}
-        page.on("requestfailed", lambda request: refused.update({request.url: request.failure}))
-        page.goto(address, wait_until="load")
+def test_what_the_renderer_wrote_runs_and_what_was_added_does_not(tmp_path, browser):
+    text = policy.add(PAGE).replace("</body>", f"{INJECTED}</body>")
+    (tmp_path / "index.html").write_text(text, encoding="utf-8")
+    page = browser.new_page()
+    refused = {}
+    page.on("requestfailed", lambda request: refused.update({request.url: request.failure}))
+    with served(tmp_path) as address:
+        page.goto(address)
         page.get_by_role("button").click()
         assert page.evaluate("[window.first, window.second, window.clicked]") == ["é & < > \n", 2, True]
         assert page.evaluate("window.evil") is None
-        assert "csp" in refused["https://192.0.2.1/x.js"].lower()  # by the policy, before any network
+    assert "csp" in refused["https://192.0.2.1/x.js"].lower()  # by the policy, before any network
 
 
 def test_a_page_gets_one_policy_and_else_stays_as_it_is():

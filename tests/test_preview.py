@@ -133,14 +133,20 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def raw(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site as smalldocs makes it."""
+def built(project: Path, tmp_path_factory: pytest.TempPathFactory) -> smalldocs.site.Site:
+    """What smalldocs makes, and says."""
     copy = tmp_path_factory.mktemp("raw") / "project"
     shutil.copytree(project, copy)
     text = (copy / "notebooks" / "two.ipynb").read_text(encoding="utf-8")
     # Where this address starts is a defect of its own, tested below.
     (copy / "notebooks" / "two.ipynb").write_text(text.replace("href: two", "href: notebooks/two"), encoding="utf-8")
-    return smalldocs.site.build(copy, quiet=True).out
+    return smalldocs.site.build(copy, quiet=True)
+
+
+@pytest.fixture(scope="module")
+def raw(built: smalldocs.site.Site) -> Path:
+    """The site as smalldocs makes it."""
+    return built.out
 
 
 @pytest.fixture(scope="module")
@@ -306,8 +312,8 @@ def test_the_404_page_works_at_any_depth(raw: Path, mended: Path) -> None:
         assert address.startswith(("/course/", "#")) or address == "", address
 
 
-def test_only_known_keys_reach_smalldocs(project: Path, raw: Path) -> None:
-    warnings = "\n".join(smalldocs.site.build(raw.parent, quiet=True).warnings)
+def test_only_known_keys_reach_smalldocs(built: smalldocs.site.Site) -> None:
+    warnings = "\n".join(built.warnings)
     for key in ("execute", "language", "html-math-method", "respect-user-color-scheme", "listing.feed.type"):
         assert key in warnings, "defect: Quarto's own keys are warned of"
     config = preview.mend_config(CONFIG)
@@ -327,18 +333,21 @@ def test_a_script_of_quartos_own_language_is_left_to_quarto(project: Path, tmp_p
     assert (tmp_path / "_site" / "index.html").is_file()
 
 
-def test_a_render_is_quiet_and_reads_only(project: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    before = {path: path.read_bytes() for path in sorted(project.rglob("*")) if path.is_file()}
-    preview.render(project, tmp_path / "_site")
-    assert {path: path.read_bytes() for path in sorted(project.rglob("*")) if path.is_file()} == before
+def test_a_render_is_quiet_reads_only_replaces_the_old_site_and_is_equal(
+    project: Path, mended: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def contents(folder: Path, pattern: str = "*") -> dict[str, bytes]:
+        files = [path for path in sorted(folder.rglob(pattern)) if path.is_file()]
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+    before, site = contents(project), shutil.copytree(mended, tmp_path / "_site")
+    (site / "stale.html").write_text("", encoding="utf-8")
+    (site / "index.html").write_text("the old one", encoding="utf-8")
+    preview.render(project, site)
+    assert contents(project) == before
     assert capfd.readouterr() == ("", "")
     assert [path.name for path in tmp_path.iterdir()] == ["_site"]
-
-
-def test_two_renders_are_equal(project: Path, mended: Path, tmp_path: Path) -> None:
-    preview.render(project, tmp_path / "_site")
-    for path in mended.rglob("*.html"):
-        assert (tmp_path / "_site" / path.relative_to(mended)).read_bytes() == path.read_bytes()
+    assert contents(site, "*.html") == contents(mended, "*.html")
 
 
 def broken(project: Path, tmp_path: Path, name: str, content: str | None) -> Path:
@@ -386,14 +395,6 @@ def test_a_folder_that_is_no_site_is_not_replaced(project: Path, tmp_path: Path)
     with pytest.raises(BuildError, match="not a rendered site"):
         preview.render(project, tmp_path)
     assert (tmp_path / "thesis.txt").exists()
-
-
-def test_a_new_render_replaces_the_old(project: Path, tmp_path: Path) -> None:
-    site = tmp_path / "_site"
-    preview.render(project, site)
-    (site / "stale.html").write_text("", encoding="utf-8")
-    preview.render(project, site)
-    assert not (site / "stale.html").exists()
 
 
 def test_a_swap_that_fails_brings_the_old_site_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
