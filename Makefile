@@ -6,8 +6,8 @@ RUN = $(PYTHON) -m course_build
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-site: ## do all the set-up and render the blog into _site/
-	@$(RUN) site
+site: ## do all the set-up and render the blog into _site/ (FRESH=1 runs every lesson)
+	@$(RUN) site $(if $(FRESH),--fresh)
 
 test: ## prove everything: lint, tests, and every output of every notebook
 	@$(RUN) check

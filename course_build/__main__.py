@@ -8,34 +8,44 @@ import importlib
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from types import ModuleType
 
 if sys.version_info < (3, 11):  # noqa: UP036 - before anything is imported that an old Python can't even read
     sys.exit("The course needs Python 3.11, 3.12 or 3.13. Install one and name it: make site PYTHON=python3.12")
 
-from course_build import environment
+from course_build import environment, package_settings
 from course_build.errors import BuildError
 
+LEARN = ("learn", "site")
+"""What a lesson imports, and what runs, renders and checks it: lesson 2 renders a page."""
+RUN = (*LEARN, "scale")
+"""And what the last section of lesson 8 runs, where every output is to be made."""
+ALL = (*RUN, "test")
+
 COMMANDS = {
-    "site": "do all the set-up and render the site: environment, models, execute, render",
-    "models": "prepare the models that the lessons use, without the Hub",
-    "execute": "run the notebooks and refresh their saved outputs",
-    "render": "render the site from the executed notebooks",
-    "preview": "serve the rendered site on this machine",
-    "check": "prove everything: lint, tests, and every output of every notebook",
-    "lab": "open the lessons in JupyterLab",
-    "bench": "measure speed beside the peers, into benchmarks/",
-    "clean": "delete what was built; the environment and the models stay",
-    "demo": "fetch and make what the demo in the browser needs",
-    "blog": "make a small Quarto blog of your own, ready to render",
-    "train": "train the adapters that the embedded models are made of",
-    "exercises": "write the stubs of the exercises from their solutions",
-    "syllabus": "write the syllabus from the lessons' front matter",
-    "cards": "draw the pictures that shared links to the lessons show",
-    "upgrade-report": "run the lessons with other versions of the packages, and say what breaks",
-    "reviews": "make the file of labelled reviews again from its source",
-    "lock": "resolve the dependencies again and write requirements.lock",
+    "site": ("do all the set-up and render the site; again, render what changed", LEARN),
+    "models": ("prepare the models that the lessons use, without the Hub", LEARN),
+    "execute": ("run lessons and save what they put out", RUN),
+    "preview": ("serve the rendered site on this machine", LEARN),
+    "check": ("prove everything: lint, tests, and every output of every notebook", ALL),
+    "lab": ("open the lessons in JupyterLab", LEARN),
+    "bench": ("measure speed beside the peers, into benchmarks/", RUN),
+    "clean": ("delete what was built; the environment and the models stay", None),
+    "demo": ("fetch and make what the demo in the browser needs", LEARN),
+    "blog": ("make a small Quarto blog of your own, ready to render", LEARN),
+    "train": ("train the adapters that the embedded models are made of", RUN),
+    "new-lesson": ("make all that a new lesson needs, working from the start", ALL),
+    "rename-lesson": ("give a lesson another title, everywhere", ALL),
+    "retire-lesson": ("take a lesson out, with all that belongs to it", LEARN),
+    "exercises": ("write the stubs of the exercises from their solutions", LEARN),
+    "syllabus": ("write the syllabus from the lessons' front matter", LEARN),
+    "cards": ("draw the pictures that shared links to the lessons show", ALL),
+    "upgrade-report": ("run the lessons with other versions of the packages, and say what breaks", ALL),
+    "reviews": ("make the file of labelled reviews again from its source", LEARN),
+    "lock": ("resolve the dependencies again and write requirements.lock", ()),
 }
+"""Each command with what it does and the layers of the environment that it wants; `None`: it wants no environment."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -44,39 +54,72 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m course_build", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     try:
-        for name, text in COMMANDS.items():
+        for name, (text, layers) in COMMANDS.items():
             command = commands.add_parser(name, help=text, description=text)
             if name in arguments[:1]:
-                if not environment.inside():
-                    environment.ensure()
-                    return _continue_inside(arguments)
-                if environment.is_stale():
-                    print("course_build: .venv is older than the lock; `make site` renews it", flush=True)
+                if layers is not None and (status := _enter(arguments, layers)) is not None:
+                    return status
                 module(name).add_arguments(command)
         parsed = parser.parse_args(arguments)
         return module(parsed.command).run(parsed)
     except BuildError as error:
         print(f"course_build: {error}", file=sys.stderr)
         return 1
+    except ModuleNotFoundError as error:
+        if (error.name or "course_build").startswith("course_"):
+            raise
+        print(
+            f"course_build: {sys.executable} has no package {error.name}. Install what the course needs: "
+            f'{sys.executable} -m pip install -c requirements.lock -e ".[{",".join(ALL[1:])}]"',
+            file=sys.stderr,
+        )
+        return 1
     except KeyboardInterrupt:
         print("course_build: interrupted; run the same command again to go on", file=sys.stderr)
         return 130
 
 
+def module_name(command: str) -> str:
+    """Return the name of the module that is a command."""
+    return f"course_build.{command.replace('-', '_')}"
+
+
 def module(command: str) -> ModuleType:
     """Import the module that is a command."""
-    return importlib.import_module(f"course_build.{command.replace('-', '_')}")
+    return importlib.import_module(module_name(command))
 
 
-NOT_PASSED_ON = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
-"""What would lead the environment's interpreter elsewhere; and without bytecode every process compiles torch anew."""
+ENTERED = "COURSE_BUILD_ENTERED"
+"""A variable that says that an environment was made for this process, or for the one that it serves."""
 
 
-def _continue_inside(arguments: list[str]) -> int:
-    """Run the same command with the environment's own interpreter (a child, for Windows has no exec)."""
-    environ = {key: value for key, value in os.environ.items() if key not in NOT_PASSED_ON}
-    command = [str(environment.python()), "-m", "course_build", *arguments]
-    return subprocess.run(command, env=environ).returncode
+def _enter(arguments: list[str], layers: Sequence[str]) -> int | None:
+    """Have an environment with these layers. Run the command inside it, or return None where this process is inside.
+
+    Raises:
+        BuildError: it can't be made, or it isn't to be changed and lacks something.
+    """
+    if environment.is_own():
+        if not environment.is_whole(layers):
+            if ENTERED not in os.environ:
+                # Another interpreter adds to this one's environment, or makes it anew. Not in the middle of a command.
+                return _run(environment.base_interpreter(), arguments)
+            environment.require(layers, arguments[0])
+        elif environment.outdated(layers, environment.read_stamp()):
+            print("course_build: .venv is older than the lock; `make site` renews it", file=sys.stderr, flush=True)
+        return None
+    if environment.is_conda():
+        environment.require(layers, arguments[0])
+        return None
+    environment.ensure(layers)
+    return _run(str(environment.python()), arguments)
+
+
+def _run(interpreter: str, arguments: list[str]) -> int:
+    """Run the same command with another interpreter (a child, for Windows has no exec)."""
+    # Without bytecode every process would compile torch anew.
+    environ = {**package_settings.environ("PYTHONDONTWRITEBYTECODE"), ENTERED: "1"}
+    return subprocess.run([interpreter, "-m", "course_build", *arguments], env=environ).returncode
 
 
 if __name__ == "__main__":

@@ -12,11 +12,9 @@ from pathlib import Path
 
 import jinja2
 from PIL import Image, PngImagePlugin
-from smalldocs.markdown import split_front_matter
 
-from course_build import browser
+from course_build import browser, lessons, sources
 from course_build.paths import NOTEBOOKS, ROOT
-from course_build.syllabus import front_matter
 
 CARDS = NOTEBOOKS / "images" / "cards"
 HOME = ROOT / "assets" / "card.png"
@@ -47,12 +45,12 @@ def run(arguments: argparse.Namespace) -> int:
 def pages_of_cards() -> dict[Path, str]:
     """Return the HTML of every card, by the path of its picture."""
     template = jinja2.Environment(autoescape=True).from_string(TEMPLATE.read_text(encoding="utf-8"))
-    home, _ = split_front_matter((ROOT / "index.qmd").read_text(encoding="utf-8"))
+    home, _ = sources.split_front_matter(sources.read_text(ROOT / "index.qmd"), "index.qmd")
     drawing = (ROOT / "assets" / "hero.svg").read_text(encoding="utf-8")
-    cards = {HOME: template.render(home, drawing=drawing)}
-    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
-        front = front_matter(path)
-        drawing = (NOTEBOOKS / front["image"]).read_text(encoding="utf-8")
+    cards = {HOME: template.render(home.value, drawing=drawing)}
+    for path in lessons.paths():
+        front = lessons.front_matter(path)
+        drawing = sources.read_text(NOTEBOOKS / front["image"])
         cards[CARDS / f"{path.stem}.png"] = template.render(front, drawing=drawing)
     return cards
 

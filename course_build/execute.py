@@ -1,203 +1,83 @@
-"""Execute: run the staged notebooks, in parallel processes, and put their fresh outputs into them.
+"""`python -m course_build execute`: run lessons, side by side, and save what they put out.
 
-What a run gave is kept in `_build/executed/` under a fingerprint of all that could change it (the cells' code, the
-helper package, the lock and the project file, the catalogue of models, Python). While that is unchanged the run is
-reused; prose may change freely, and so may the exercises and the quiz of another lesson.
+The saved outputs are the site's. A lesson whose fingerprint (`course_build.notebooks.fingerprint`) is current is not
+run again. Each lesson is saved as soon as it has run, so that one that fails, or an interruption, costs nobody else's.
 """
 
 import argparse
-import hashlib
 import json
 import os
-import platform
-import re
-import sys
-import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+import psutil
+from nbformat import NotebookNode
 
-from course_build import onnx_export
+from course_build import lessons, models
 from course_build.errors import BuildError
-from course_build.paths import BUILD, LOCK, NOTEBOOKS, ROOT
-from course_build.stage import STAGED, stage
+from course_build.notebooks.fingerprint import KEY, fingerprint, reason_to_run
+from course_build.notebooks.run import LEFT_BEHIND, KernelError, Run
+from course_build.paths import BUILD
+from course_build.progress import Bar
+from course_build.sources import name_of
 
-EXECUTED = BUILD / "executed"
-CELL_SECONDS = 600
-OF_ONE_LESSON = re.compile(r"(?:lesson|quiz)_(\d\d)\.(?:py|toml)")
-ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+KEPT = BUILD / "executed"
+"""The outputs of runs that were made for the site alone."""
+
+MEMORY = 3 * 2**30
+"""Bytes that a lesson may need while it runs, with the programs that it starts."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """`--force` runs what is unchanged, too; names choose lessons."""
+    """`--force` runs what is current, too; names choose lessons."""
     parser.add_argument(
         "names", nargs="*", help="the lessons to run, as 03 or 03_huggingface_nlp; all if none is named"
     )
-    parser.add_argument(
-        "--force", action="store_true", help="run a notebook although nothing changed since its last run"
-    )
+    parser.add_argument("--force", action="store_true", help="run a lesson although its saved outputs are current")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Refresh the saved outputs in `notebooks/`, the one command that writes to a source."""
-    staged = execute(stage(), arguments.names, force=arguments.force)
-    for path in staged:
-        source = NOTEBOOKS / path.name
-        text = path.read_text(encoding="utf-8")
-        if text == source.read_text(encoding="utf-8"):
-            continue
-        fresh = source.with_suffix(".ipynb.new")
-        fresh.write_text(text, encoding="utf-8", newline="\n")
-        fresh.replace(source)
-        print(f"execute: wrote the outputs of {source.relative_to(ROOT)}")
+    """Refresh the outputs that are saved in `notebooks/`.
+
+    Raises:
+        BuildError: a name fits no lesson, a notebook can't be read, or a lesson failed; the others are saved.
+    """
+    stale = {}
+    for path in lessons.chosen(arguments.names):
+        reason = "it is forced" if arguments.force else reason_to_run(lessons.read(path), path.name[:2])
+        print(f"execute: {path.stem} {f'is run: {reason}' if reason else 'is current'}", flush=True)
+        if reason:
+            stale[path] = lessons.read(path)
+    if stale:
+        models.prepare()
+        run_side_by_side(stale, "execute", save)
     return 0
 
 
-def execute(site: Path = STAGED, names: list[str] | None = None, *, force: bool = False) -> list[Path]:
-    """Give the notebooks of a staged site their outputs. Returns the paths of those notebooks.
-
-    Args:
-        site: the staged site.
-        names: which lessons, by the beginning of their file names; all of them if empty.
-        force: run them although an earlier run could be reused.
+def save(path: Path, notebook: NotebookNode, outputs: list[list[NotebookNode]], made_of: dict) -> str:
+    """Put the outputs of a run, and what they depend on, into a notebook's file, in one step; say so in a sentence.
 
     Raises:
-        BuildError: a name fits no lesson, a file is no notebook, or a cell raised; every other notebook is run first.
+        BuildError: the file's code was changed while the lesson ran. Changed prose is kept.
     """
-    paths = sorted((site / "notebooks").glob("*.ipynb"))
-    for name in names or []:
-        if not any(path.name.startswith(name) for path in paths):
-            raise BuildError(f"no lesson is called {name!r}. There are: {', '.join(path.stem for path in paths)}")
-    paths = [path for path in paths if not names or path.name.startswith(tuple(names))]
-    notebooks = {path: read(path) for path in paths}
-    jobs, failures = {}, []
-    with ProcessPoolExecutor(max_workers=max(1, min(len(paths), (os.cpu_count() or 2) // 2))) as pool:
-        for path, notebook in notebooks.items():
-            key = fingerprint(notebook, path.name[:2])
-            store = EXECUTED / f"{path.stem}.json"
-            outputs = None if force else _stored(store, key)
-            if outputs is None:
-                print(f"execute: {path.stem} is new or changed, and will be run", flush=True)
-                jobs[pool.submit(_execute_one, path)] = (path, store, key)
-            else:
-                print(f"execute: {path.stem} is unchanged, its last run is reused", flush=True)
-                _write(path, notebook, outputs)
-        for job in as_completed(jobs):
-            path, store, key = jobs[job]
-            result = job.result()
-            if "error" in result:
-                failures.append(result["error"])
-                print(f"execute: {path.stem} FAILED", flush=True)
-                continue
-            EXECUTED.mkdir(parents=True, exist_ok=True)
-            fresh = store.with_suffix(".new")
-            fresh.write_text(json.dumps({"fingerprint": key, **result}), encoding="utf-8")
-            fresh.replace(store)
-            _write(path, notebooks[path], result["cells"])
-            print(f"execute: {path.stem} ran {len(result['cells'])} cells in {result['seconds']:.0f} s", flush=True)
-    if failures:
-        raise BuildError("\n\n".join(failures))
-    return paths
+    now = lessons.read(path)
+    if sources_of(now) != sources_of(notebook):
+        raise BuildError("its code was changed while it ran. Its outputs are not saved: run it again")
+    write(path, now, outputs, made_of)
+    return f"saved the outputs of {name_of(path)}"
 
 
-def read(path: Path) -> nbformat.NotebookNode:
-    """Read a notebook.
-
-    Raises:
-        BuildError: the file is not a notebook.
-    """
-    try:
-        return nbformat.read(path, as_version=4)
-    except Exception as error:  # nbformat raises half a dozen kinds, depending on what is broken
-        raise BuildError(
-            f"{path.name} can't be read as a notebook ({error}). Get it back: git checkout {path.name}"
-        ) from None
+def sources_of(notebook: NotebookNode) -> list[str]:
+    """The sources of a notebook's code cells."""
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def fingerprint(notebook: nbformat.NotebookNode, lesson: str) -> str:
-    """A hash of all that a notebook's outputs depend on: cells, what it imports, the lock, how exports are made."""
-    cells = [(cell.source, cell.metadata.get("tags", [])) for cell in notebook.cells if cell.cell_type == "code"]
-    machine = [sys.version, platform.machine(), os.environ.get("COURSE_MODELS", "")]
-    digest = hashlib.sha256(json.dumps([machine, cells]).encode())
-    made_with = [LOCK, ROOT / "pyproject.toml", Path(__file__), Path(onnx_export.__file__)]
-    for path in [*_package_files(lesson), *made_with]:
-        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
-
-
-def _package_files(lesson: str) -> list[Path]:
-    """The files of the helper package that a lesson can use: all but the checks and quizzes of the other lessons."""
-    files = [path for path in (ROOT / "course_utils").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-    return sorted(path for path in files if not (of := OF_ONE_LESSON.fullmatch(path.name)) or of[1] == lesson)
-
-
-def _stored(store: Path, key: str) -> list | None:
-    try:
-        stored = json.loads(store.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return stored["cells"] if stored.get("fingerprint") == key else None
-
-
-def _execute_one(path: Path) -> dict:
-    """Run one notebook from top to bottom in a kernel of its own. Runs in a child process."""
-    notebook = read(path)
-    if os.environ.get("COURSE_MODELS", "embedded") == "embedded":
-        os.environ["HF_HUB_OFFLINE"] = "1"  # a lesson that reaches for the Hub fails at once, not after its retries
-    client = NotebookClient(
-        notebook,
-        timeout=CELL_SECONDS,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(path.parent)}},
-        coalesce_streams=True,
-        record_timing=False,
-    )
-    start = time.monotonic()
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:  # what the kernel says of itself
-        try:
-            client.execute(stderr=log)
-        except CellExecutionError as error:
-            return {"error": f"{path.name}: a cell raised.\n{ANSI.sub('', str(error)).strip()}"}
-        except (CellTimeoutError, DeadKernelError) as error:
-            log.seek(0)
-            return {"error": f"{path.name}: {error}\n{log.read()[-2000:]}"}
-    seconds = time.monotonic() - start
-    return {"cells": [tidy(cell.outputs) for cell in notebook.cells if cell.cell_type == "code"], "seconds": seconds}
-
-
-def tidy(outputs: list) -> list:
-    """Drop from a cell's outputs what belongs to this machine or run: colours, paths, frames inside libraries."""
-    for output in outputs:
-        if output.output_type == "error":
-            output.traceback = _tidy_traceback([ANSI.sub("", frame) for frame in output.traceback])
-        elif output.output_type == "stream":
-            output.text = ANSI.sub("", output.text)
-        output.metadata = {} if "metadata" in output else None
-        if output.metadata is None:
-            del output["metadata"]
-    return outputs
-
-
-def _tidy_traceback(frames: list[str]) -> list[str]:
-    """Keep the learner's own frames and the error; count the frames inside libraries, which hide it from view."""
-    tidied, hidden = [], 0
-    for frame in frames:
-        if "site-packages" in frame.split("\n")[0]:
-            hidden += 1
-            continue
-        if hidden:
-            tidied.append(f"    ... {hidden} frames inside libraries ...\n")
-            hidden = 0
-        tidied.append(frame.replace(f"{ROOT}{os.sep}", ""))
-    return tidied
-
-
-def _write(path: Path, notebook: nbformat.NotebookNode, outputs: list) -> None:
-    """Write a notebook with the outputs of a run of it; its prose is the staged notebook's own."""
+def write(path: Path, notebook: NotebookNode, outputs: list[list[NotebookNode]], made_of: dict | None = None) -> None:
+    """Write a notebook with these outputs to its code cells, without what another program left in its metadata."""
     code_cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for count, (cell, fresh) in enumerate(zip(code_cells, outputs, strict=True), start=1):
         cell.outputs = nbformat.from_dict(fresh)
@@ -205,13 +85,173 @@ def _write(path: Path, notebook: nbformat.NotebookNode, outputs: list) -> None:
         for output in cell.outputs:
             if output.output_type == "execute_result":
                 output.execution_count = count
-    for noise in ("execution", "collapsed", "ExecuteTime"):
-        for cell in code_cells:
+        for noise in ("execution", "collapsed", "ExecuteTime"):
             cell.metadata.pop(noise, None)
-    notebook.metadata = nbformat.from_dict(
-        {
-            "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
-            "language_info": {"name": "python"},
-        }
-    )
-    nbformat.write(notebook, path)
+    metadata = {
+        "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    if made_of is not None:
+        metadata[KEY] = {"fingerprint": made_of}
+    notebook.metadata = nbformat.from_dict(metadata)
+    fresh = path.with_suffix(".ipynb.new")
+    fresh.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
+    fresh.replace(path)
+
+
+# ------------------------------------------------------------------------------------------------ for the site
+
+
+def freshen(staged: Path, *, every: bool = False) -> None:
+    """Run the lessons of a staged site whose saved outputs aren't current, and give the staged copies fresh ones.
+
+    The sources stay as they are. What such a run gave is kept in `_build/`, so that the next site needs no other.
+
+    Args:
+        staged: the staged site.
+        every: run all lessons, whether their outputs are current or not.
+
+    Raises:
+        BuildError: a lesson failed; the outputs of the others are kept.
+    """
+    stale = {}
+    for path in lessons.paths(staged / "notebooks"):
+        notebook = lessons.read(path)
+        reason = "every lesson is wanted" if every else reason_to_run(notebook, path.name[:2])
+        if reason and (every or not _reuse(path, notebook)):
+            print(f"execute: {path.stem} is run: {reason}. `make execute` would save its outputs", flush=True)
+            stale[path] = notebook
+    if stale:
+        models.prepare()
+        run_side_by_side(stale, "execute", _keep)
+
+
+def _reuse(path: Path, notebook: NotebookNode) -> bool:
+    """Give a staged lesson the outputs of an earlier run of the same; return whether there are any."""
+    try:
+        kept = json.loads((KEPT / f"{path.stem}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    if kept.get("fingerprint") != fingerprint(notebook, path.name[:2]):
+        return False
+    write(path, notebook, kept["outputs"], kept["fingerprint"])
+    print(f"execute: {path.stem} differs from its saved outputs, and was run before", flush=True)
+    return True
+
+
+def _keep(path: Path, notebook: NotebookNode, outputs: list[list[NotebookNode]], made_of: dict) -> str:
+    KEPT.mkdir(parents=True, exist_ok=True)
+    fresh = KEPT / f"{path.stem}.new"
+    fresh.write_text(json.dumps({"fingerprint": made_of, "outputs": outputs}), encoding="utf-8")
+    fresh.replace(KEPT / f"{path.stem}.json")
+    write(path, notebook, outputs, made_of)
+    return "ran to its end"
+
+
+# ------------------------------------------------------------------------------------------------ running side by side
+
+Save = Callable[[Path, NotebookNode, list[list[NotebookNode]], dict], str]
+"""What takes the outputs of a lesson, and says in a sentence what it did with them.
+
+It gets the lesson's path, the notebook as it was run, each code cell's outputs, and the fingerprint."""
+
+
+@dataclass
+class Lesson:
+    """A lesson on its way: what the thread that runs it tells the one that shows how far it is."""
+
+    path: Path
+    notebook: NotebookNode
+    made_of: dict
+    run: Run | None = None
+    done: int = 0
+    since: float = 0.0
+    outputs: list[list[NotebookNode]] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """How many code cells it has."""
+        return len(sources_of(self.notebook))
+
+    def __str__(self) -> str:
+        """Say which cell it is in, and for how long."""
+        number, seconds = min(self.done + 1, self.size), time.monotonic() - self.since
+        return f"{self.path.name[:2]} cell {number} of {self.size}, {seconds:.0f} s"
+
+
+def run_side_by_side(notebooks: dict[Path, NotebookNode], command: str, save: Save) -> None:
+    """Run lessons on the cores that there are; hand each to `save` as soon as it has run, one at a time.
+
+    It shows where it is. Interrupted, it stops the kernels; what ran to its end is saved by then.
+
+    Raises:
+        BuildError: a cell raised, a kernel died or a lesson left files behind; every other lesson has been saved.
+    """
+    waiting = [Lesson(path, notebook, fingerprint(notebook, path.name[:2])) for path, notebook in notebooks.items()]
+    waiting.sort(key=lambda lesson: -lesson.size)  # the longest first, so that none is left alone at the end
+    failures: dict[Path, str] = {}
+    running: dict[Future, Lesson] = {}
+    # Left without waiting where it is interrupted: the kernels are stopped first.
+    pool = ThreadPoolExecutor(max_workers=side_by_side(len(waiting)))
+    try:
+        running = {pool.submit(run_lesson, lesson): lesson for lesson in waiting}
+        with Bar(command, sum(lesson.size for lesson in waiting), "cells") as bar:
+            left = set(running)
+            while left:
+                done, left = wait(left, timeout=1, return_when=FIRST_COMPLETED)
+                for job in done:
+                    try:
+                        job.result()
+                        lesson = running[job]
+                        told = save(lesson.path, lesson.notebook, lesson.outputs, lesson.made_of)
+                        bar.say(f"{command}: {lesson.path.stem}: {told}")
+                    except BuildError as error:
+                        failures[running[job].path] = str(error)
+                        bar.say(f"{command}: {running[job].path.stem} FAILED")
+                now = [str(running[job]) for job in left if running[job].since]
+                bar.to(sum(lesson.done for lesson in waiting), "; ".join(now))
+    finally:
+        for job, lesson in running.items():
+            job.cancel()
+            if not job.done() and lesson.run is not None:
+                lesson.run.interrupt()
+        pool.shutdown()
+    if failures:
+        raise BuildError("\n\n".join(f"{name_of(path)}: {text}" for path, text in sorted(failures.items())))
+
+
+def side_by_side(count: int) -> int:
+    """How many of `count` lessons run at a time, one on each core, as far as the memory goes."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(count, cores, psutil.virtual_memory().available // MEMORY))
+
+
+def run_lesson(lesson: Lesson) -> None:
+    """Run a lesson's cells, to its end.
+
+    Raises:
+        BuildError: a cell raised that isn't tagged to, the kernel died, or files are left behind.
+    """
+    cells = [cell for cell in lesson.notebook.cells if cell.cell_type == "code"]
+    lesson.since = time.monotonic()
+    try:
+        with Run(lesson.path, lesson.notebook) as lesson.run:
+            for number, cell in enumerate(cells):
+                lesson.since = time.monotonic()
+                outputs = lesson.run.cell(number)
+                may_raise = "raises-exception" in cell.metadata.get("tags", [])
+                for error in outputs if not may_raise else ():
+                    if error.output_type == "error":
+                        raise BuildError(_told(number, cell.source, error.traceback))
+                lesson.outputs.append(outputs)
+                lesson.seconds.append(time.monotonic() - lesson.since)
+                lesson.done += 1
+            if names := lesson.run.left_behind():
+                raise BuildError(LEFT_BEHIND.format(", ".join(names)))
+    except KernelError as error:
+        raise BuildError(f"in cell {lesson.done + 1}, {error}") from error
+
+
+def _told(number: int, source: str, traceback: Iterable[str]) -> str:
+    return f"cell {number + 1} raised.\n{source}\n\n" + "\n".join(traceback).strip()

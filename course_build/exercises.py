@@ -17,9 +17,8 @@ from pathlib import Path
 
 import nbformat
 
+from course_build import lessons
 from course_build.errors import BuildError
-from course_build.execute import read
-from course_build.paths import NOTEBOOKS
 
 SOLUTION = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
@@ -30,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Rewrite the stub cells whose solution changed."""
-    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
-        notebook = read(path)
+    for path in lessons.paths():
+        notebook = lessons.read(path)
         drifted = []
         for name, stub, solution in exercises(notebook, path):
             if stub.source != make_stub(solution):

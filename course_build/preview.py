@@ -7,7 +7,10 @@ first shows the defect, so that an upgrade that cures one is noticed and the men
 """
 
 import argparse
+import contextlib
+import copy
 import functools
+import hashlib
 import html
 import http.server
 import json
@@ -17,23 +20,24 @@ import re
 import shutil
 import sys
 import tempfile
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import nbformat
 import yaml
 from bs4 import BeautifulSoup, Tag
 from latex2mathml.converter import convert
 from smalldocs.config import BuildError as SmalldocsBuildError
 from smalldocs.config import ConfigError, as_list, glob_match
-from smalldocs.markdown import split_front_matter
-from smalldocs.notebook import cell_options, source
+from smalldocs.notebook import cell_options
 from smalldocs.site import Site, build
 
-from course_build import lighten, policy
+from course_build import lighten, policy, quarto_project
 from course_build.errors import BuildError
-from course_build.paths import SITE
+from course_build.paths import LOCK, SITE
+from course_build.quarto_project import CONFIG, Page
+from course_utils.notebook import as_shown
 
 QUARTO_ONLY = {
     ("execute",),
@@ -46,13 +50,15 @@ QUARTO_ONLY = {
 """Keys of `_quarto.yml` for Quarto alone. smalldocs runs no code, no filter and no Lua script, has words of its own and
 follows the browser's colour scheme anyway; the maths is `mathml` below, and what the script does is done here, too."""
 
-ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 ANNOTATION = re.compile(r"\s*#\s*&lt;(\d+)&gt;\s*</span>\s*$", re.MULTILINE)
 """The end of a highlighted line of code with an annotation."""
 EMPTY_COMMENT = re.compile(r"\s*<span class=\"co\">\s*</span>$")
 BACKTICKS = re.compile(r"`([^`]+)`")
 BODY_CLASSES = "body-classes"
 SIDEBAR_CLASSES = {"nav-sidebar", "floating", "has-sidebar"}
+LOOKED_INTO = {".css", ".jpg", ".png", ".svg"}
+"""What finishing a page reads besides the page: the pictures' sizes, and the fonts of the style sheets."""
+
 UNDESCRIBED = "A picture that the code above draws."
 
 
@@ -63,25 +69,10 @@ def mend_config(config: dict) -> dict:
     """Return `_quarto.yml` without the keys that only Quarto reads."""
     kept = json.loads(json.dumps(config, default=str))
     for *path, last in QUARTO_ONLY:
-        part = functools.reduce(lambda node, key: node.get(key) or {}, path, kept)
-        part.pop(last, None)
+        part = functools.reduce(lambda node, key: node.get(key) if isinstance(node, dict) else None, path, kept)
+        if isinstance(part, dict):
+            part.pop(last, None)
     return kept
-
-
-def overtype(text: str) -> str:
-    """Return what a terminal shows of `text`: after a carriage return, the new characters replace the old ones."""
-    shown = []
-    for line in text.replace("\r\n", "\n").split("\n"):
-        row = ""
-        for part in line.split("\r"):
-            row = part + row[len(part) :]
-        shown.append(row.rstrip() if "\r" in line else row)
-    return "\n".join(shown)
-
-
-def plain(text: str | list[str]) -> str:
-    """Return an output's text without terminal colours, links and overwritten progress bars."""
-    return overtype(ANSI.sub("", "".join(text)))
 
 
 def mend_outputs(outputs: list[dict]) -> list[dict]:
@@ -95,65 +86,46 @@ def mend_outputs(outputs: list[dict]) -> list[dict]:
             mended.append(json.loads(json.dumps(output)))
     for output in mended:
         if output["output_type"] == "stream":
-            output["text"] = plain(output["text"])
+            output["text"] = as_shown("".join(output["text"]))
         elif output["output_type"] == "error":
-            output["traceback"] = [plain(line) for line in output["traceback"]]
+            output["traceback"] = [as_shown(line) for line in output["traceback"]]
         elif "text/plain" in output["data"]:
-            output["data"]["text/plain"] = plain(output["data"]["text/plain"])
+            output["data"]["text/plain"] = as_shown("".join(output["data"]["text/plain"]))
     return mended
 
 
-def mend_other_links(text: str, folder: str) -> str:
-    """Return a raw first cell whose `other-links` start at the site's root, for Quarto reads them from the page's."""
-    front, rest = split_front_matter(text)
-    for link in front.get("other-links") or []:
-        if not urlsplit(link["href"]).scheme and not link["href"].startswith("/"):
-            link["href"] = "/" + posixpath.join(folder, link["href"])
-    return with_front_matter(front, rest) if front else text
+def mend_front_matter(front: dict, folder: str) -> dict:
+    """Return the front matter of a page in the site's folder `folder` as smalldocs reads it.
 
-
-def front_matter(text: str) -> dict:
-    """Return a page's front matter; empty where it can't be read, for smalldocs says what is wrong with it."""
-    try:
-        return split_front_matter(text)[0]
-    except yaml.YAMLError:
-        return {}
-
-
-def mend_front_matter(text: str) -> str:
-    """Return a page without what smalldocs doesn't know.
-
-    Those are the classes of the body, which `mend_body` sets, and the type of its listings' feeds: smalldocs has only
-    the one that tells of the pages.
+    It doesn't know the classes of the body, which `mend_body` sets, nor the type of a listing's feed: it has only the
+    one that tells of the pages. And `other-links` begin at the site's root for it, where Quarto begins at the page's.
     """
-    front = front_matter(text)
-    listings = front.get("listing") or []
-    typed = [
-        listing
-        for listing in (listings if isinstance(listings, list) else [listings])
-        if isinstance(listing, dict) and isinstance(listing.get("feed"), dict)
-    ]
-    for listing in typed:
-        listing["feed"] = {key: value for key, value in listing["feed"].items() if key != "type"} or True
-    if front.pop(BODY_CLASSES, None) is None and not typed:
-        return text
-    return with_front_matter(front, split_front_matter(text)[1])
+    mended = {key: value for key, value in front.items() if key != BODY_CLASSES}
+    if "other-links" in front:
+        mended["other-links"] = [{**link, "href": rooted(link["href"], folder)} for link in front["other-links"]]
+    for listing in as_list(mended.get("listing")):
+        if isinstance(listing, dict) and isinstance(listing.get("feed"), dict):
+            listing["feed"] = {key: value for key, value in listing["feed"].items() if key != "type"} or True
+    return mended
 
 
-def with_front_matter(front: dict, rest: str) -> str:
-    """Return a page of this front matter and text."""
-    return f"---\n{yaml.safe_dump(front, sort_keys=False)}---\n{rest}"
+def rooted(address: str, folder: str) -> str:
+    """Return an address that a page in `folder` names, from the site's root."""
+    return address if urlsplit(address).scheme or address.startswith("/") else "/" + posixpath.join(folder, address)
 
 
-def mend_notebook(notebook: dict, folder: str) -> dict:
-    """Return a notebook of the site's folder `folder` that smalldocs shows as Quarto does."""
+def mend_source(page: Page) -> str:
+    """Return the source of a page that smalldocs shows as Quarto does."""
+    front = mend_front_matter(copy.deepcopy(page.front), posixpath.dirname(page.name))
+    head = f"---\n{yaml.safe_dump(front, sort_keys=False)}---\n" if front else ""
+    if page.notebook is None:
+        return head + page.text
     cells = [
-        {**cell, "outputs": mend_outputs(cell["outputs"])} if cell["cell_type"] == "code" else cell
-        for cell in notebook["cells"]
+        {**cell, "outputs": mend_outputs(cell.outputs)} if "outputs" in cell else cell for cell in page.notebook.cells
     ]
-    if cells and cells[0]["cell_type"] == "raw":
-        cells[0] = {**cells[0], "source": mend_other_links(source(cells[0]), folder)}
-    return {**notebook, "cells": cells}
+    if front:
+        cells[0] = {**cells[0], "source": head + page.text}
+    return json.dumps({**page.notebook, "cells": cells})
 
 
 # ------------------------------------------------------------------------------------------- after: a rendered page
@@ -164,7 +136,7 @@ def code_cells(page: BeautifulSoup, notebook: dict) -> Iterator[tuple[Tag, dict]
     cells = {tag["id"]: tag for tag in page.find_all(id=True)}  # a search for each cell would take half of the build
     for number, cell in enumerate(notebook["cells"]):
         if cell["cell_type"] == "code":
-            options, _ = cell_options(source(cell))
+            options, _ = cell_options(cell["source"])
             shown = cells.get(options.get("label") or f"cell-{number}")
             if shown:
                 yield shown, options
@@ -325,8 +297,8 @@ def mend_downloads(page: BeautifulSoup) -> None:
 def mend_card(page: BeautifulSoup, front: dict) -> None:
     """Let shared links show the picture that the lesson names for them, where smalldocs takes the listing's."""
     for key, names in (("open-graph", {"property": "og:image"}), ("twitter-card", {"name": "twitter:image"})):
-        card = (front.get(key) or {}).get("image")
-        if card and (shown := page.find("meta", names)):
+        card = front[key].get("image") if isinstance(front.get(key), dict) else None
+        if card and isinstance(front.get("image"), str) and (shown := page.find("meta", names)):
             shown["content"] = shown["content"].removesuffix(front["image"]) + card
 
 
@@ -359,49 +331,22 @@ def mend_missing_page(page: BeautifulSoup, base: str) -> None:
 # ---------------------------------------------------------------------------------------------------- the whole site
 
 
-def read_config(path: Path) -> dict:
-    """Read `_quarto.yml`, or say what is wrong with it."""
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BuildError(f"{path.parent} has no {path.name}: it is not a folder that stages the site.") from None
-    except yaml.YAMLError as error:
-        raise BuildError(f"{path.name} is not valid YAML: {error}") from error
-    if not isinstance(config, dict):
-        raise BuildError(f"{path.name} must hold keys and values.")
-    return config
+def broken_links(site: Site, source: Path) -> list[str]:
+    """Return where links of the project in `source` lead nowhere, each once.
 
-
-def read_notebook(path: Path) -> dict:
-    """Read a notebook, or say what is wrong with it."""
-    try:
-        notebook = json.loads(path.read_text(encoding="utf-8"))
-        nbformat.validate(notebook)
-    except (ValueError, nbformat.ValidationError) as error:
-        reason = str(error).splitlines()[0]
-        raise BuildError(f"{path.name} is not a notebook that can be rendered: {reason}") from error
-    return notebook
-
-
-def find_notebooks(project: Path) -> list[Path]:
-    """Every notebook that may become a page: both renderers skip folders whose names begin with a dot or underscore."""
-    return sorted(
-        path
-        for path in project.rglob("*.ipynb")
-        if not any(part.startswith((".", "_")) for part in path.relative_to(project).parts)
-    )
-
-
-def page_name(source: Path, project: Path) -> str:
-    """Return the address, from the site's root, of the page that a notebook or a `.qmd` becomes."""
-    return source.relative_to(project).with_suffix(".html").as_posix()
-
-
-def broken_links(site: Site) -> list[str]:
-    """Return the links that lead nowhere. A file that the build itself makes, such as the feed, is not missing."""
-    return [
-        f"{page}: {link}" for page, link in site.broken if not (site.out / link.partition("#")[0].lstrip("/")).is_file()
-    ]
+    A file that the build itself makes, such as the feed, is not missing. What `_quarto.yml` links to, smalldocs names
+    on each page, from the site's root.
+    """
+    found = []
+    for name, link in site.broken:
+        address, _, why = link.partition(" (")
+        if (site.out / address.partition("#")[0].lstrip("/")).is_file():
+            continue
+        in_settings = quarto_project.line_of(source / CONFIG, address.lstrip("/"))
+        line = in_settings or quarto_project.line_of(source / name, address)
+        place = f"{CONFIG if in_settings else name}{f', line {line}' if line else ''}"
+        found.append(f"{place}: {address.lstrip('/') if in_settings else address}{f' ({why}' if why else ''}")
+    return list(dict.fromkeys(found))
 
 
 def mend_page(page: BeautifulSoup, path: str, fronts: dict[str, dict], notebook: dict | None, base: str) -> None:
@@ -424,70 +369,167 @@ def mend_page(page: BeautifulSoup, path: str, fronts: dict[str, dict], notebook:
         mend_missing_page(page, base)
 
 
-def render_project(project: Path) -> Path:
-    """Render a private copy of a staged project in place; return the folder of the finished site."""
-    config = read_config(project / "_quarto.yml")
-    notebooks = {path: read_notebook(path) for path in find_notebooks(project)}
-    resources = as_list((config.get("project") or {}).get("resources"))
+@contextlib.contextmanager
+def by_smalldocs(project: Path, source: Path) -> Iterator[None]:
+    """Turn what smalldocs says of a project that was made of the one in `source` into a sentence with a place.
+
+    Raises:
+        BuildError: smalldocs can't go on. The message names the line of `_quarto.yml` that smalldocs quotes, or the
+            page that it was at when it fell over something that `quarto_project` lets pass.
+    """
+    try:
+        yield
+    except (ConfigError, SmalldocsBuildError) as error:
+        quoted = re.search(r"'([^']+)'", str(error))
+        line = quarto_project.line_of(source / CONFIG, quoted[1]) if quoted else None
+        raise BuildError(f"{f'{CONFIG}, line {line}: ' if line else ''}{error}".replace(str(project), ".")) from error
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        pages = [frame.f_locals.get("page") for frame, _ in traceback.walk_tb(error.__traceback__)]
+        name = next((str(page.src) for page in reversed(pages) if hasattr(page, "src")), CONFIG)
+        raise BuildError(
+            f"{name} holds something that the preview can't read ({type(error).__name__}: {error})."
+            " Quarto may say what it is: quarto render"
+        ) from error
+
+
+def render_project(project: Path, source: Path, pages: Path | None = None) -> Path:
+    """Render a private copy of the staged project in `source` in place; return the folder of the finished site.
+
+    `pages` is a folder that keeps each finished page under a hash of all that it is made of. What smalldocs wrote is
+    a second's work; mending and lightening it takes six times as long, and is done again for what changed.
+    """
+    settings = quarto_project.read_config(source)
+    (project / CONFIG).write_text(yaml.safe_dump(mend_config(settings.value), sort_keys=False), encoding="utf-8")
+    with by_smalldocs(project, source):
+        sources = quarto_project.read_pages(project)
+    patterns = [str(pattern) for pattern in as_list((settings.value.get("project") or {}).get("resources"))]
     originals = {
         path: path.read_bytes()
-        for path in notebooks
-        if any(glob_match(path.relative_to(project).as_posix(), pattern) for pattern in resources)
+        for path in sorted(project.rglob("*.ipynb"))
+        if any(glob_match(path.relative_to(project).as_posix(), pattern) for pattern in patterns)
     }
-    for path, notebook in notebooks.items():
+    for page in sources:
+        path = project / page.name
         times = path.stat()
-        folder = path.parent.relative_to(project).as_posix()
-        path.write_text(json.dumps(mend_notebook(notebook, folder)), encoding="utf-8")
+        path.write_text(mend_source(page), encoding="utf-8")
         # The cards and the sitemap carry it.
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    fronts = {
-        page_name(path, project): front_matter("".join(map(source, notebook["cells"][:1])))
-        for path, notebook in notebooks.items()
-    }
-    for path in project.rglob("*.qmd"):
-        text = path.read_text(encoding="utf-8")
-        fronts[page_name(path, project)] = front_matter(text)
-        path.write_text(mend_front_matter(text), encoding="utf-8")
-    (project / "_quarto.yml").write_text(yaml.safe_dump(mend_config(config), sort_keys=False), encoding="utf-8")
-    try:
+    with by_smalldocs(project, source):
         site = build(project, quiet=True)
-    except (ConfigError, SmalldocsBuildError) as error:
-        raise BuildError(f"The preview can't be rendered: {error}") from error
-    if broken := broken_links(site):
+    if broken := broken_links(site, source):
         raise BuildError("These links lead nowhere:\n  " + "\n  ".join(broken))
     for warning in site.warnings:
         if "broken link" not in warning:
             print(f"preview: {warning}", file=sys.stderr)
+    fronts = {page.address: page.front for page in sources}
     base = posixpath.join(urlsplit(str(site.project.website.get("site-url") or "")).path or "/", "")
-    for path in sorted(site.out.rglob("*.html")):
-        name = path.relative_to(site.out).as_posix()
-        notebook = notebooks.get((project / name).with_suffix(".ipynb"))
-        page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-        mend_page(page, name, fronts, notebook, base)
-        lighten.lighten_page(page, path)
-        path.write_text(policy.add(str(page)), encoding="utf-8")
-    lighten.lighten_styles(site.out)
+    kept, around = Kept(pages), hash_files(site.out, LOOKED_INTO)
+    for written in sources:
+        name, notebook = written.address, written.notebook
+        path = site.out / name
+        if not path.exists():  # a draft
+            continue
+        figures = path.with_name(f"{path.stem}_files")
+        # A card's minutes are those of another page.
+        own = fronts if b"quarto-grid-link" in path.read_bytes() else fronts[name]
+        with kept.files(
+            [path, figures], repr([name, base, around, own, notebook]).encode() + path.read_bytes()
+        ) as made:
+            if not made:
+                page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+                try:
+                    mend_page(page, name, fronts, notebook, base)
+                except BuildError as error:
+                    raise BuildError(f"{written.name}: {error}") from error
+                lighten.lighten_page(page, path)
+                path.write_text(policy.add(str(page)), encoding="utf-8")
+    names = lighten.used_names(site.out)
+    for path in sorted((site.out / lighten.LIBRARIES).rglob("*.css")):
+        with kept.files([path], repr(sorted(names)).encode() + path.read_bytes()) as made:
+            if not made:
+                path.write_text(lighten.prune(path.read_text(encoding="utf-8"), names), encoding="utf-8")
+    kept.forget_the_rest()
     for path, content in originals.items():
         (site.out / path.relative_to(project)).write_bytes(content)
     return site.out
 
 
-def render(source: Path, output: Path) -> None:
+def hash_files(folder: Path, suffixes: set[str]) -> str:
+    """Hash the names and the contents of a folder's files of some kinds."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.suffix in suffixes):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+class Kept:
+    """Files that were made before, each under a hash of what it is made of; nothing where there is no folder."""
+
+    def __init__(self, folder: Path | None):
+        """Name the folder; it is made when the first file is kept."""
+        self.folder, self.used = folder, set()
+
+    @contextlib.contextmanager
+    def files(self, paths: list[Path], made_of: bytes) -> Iterator[bool]:
+        """Put files and folders that were made before in their places and yield True, or keep what the block makes."""
+        if self.folder is None:
+            yield False
+            return
+        store = self.folder / hashlib.sha256(code_version().encode() + made_of).hexdigest()[:32]
+        self.used.add(store.name)
+        if store.is_dir():
+            for number, path in enumerate(paths):
+                if (store / str(number)).exists():
+                    _copy(store / str(number), path)
+            yield True
+            return
+        yield False
+        fresh = store.with_suffix(".new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        for number, path in enumerate(paths):
+            if path.exists():
+                _copy(path, fresh / str(number))
+        fresh.rename(store)
+
+    def forget_the_rest(self) -> None:
+        """Delete what this render had no use for."""
+        for path in self.folder.iterdir() if self.folder and self.folder.is_dir() else ():
+            if path.name not in self.used:
+                shutil.rmtree(path)
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    else:
+        shutil.copyfile(source, target)
+
+
+@functools.cache
+def code_version() -> str:
+    """Hash the code that finishes a page, and the versions of what it calls."""
+    modules = [Path(__file__), Path(lighten.__file__), Path(policy.__file__), lighten.LATE, LOCK]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in modules)).hexdigest()
+
+
+def render(source: Path, output: Path, pages: Path | None = None) -> None:
     """Render the staged project in `source` to the new folder `output`.
 
     `source` is only read. `output` is replaced in one step and only by a finished site, so that a render which fails
-    leaves the old one as it was. Raises `BuildError` with a sentence that says what to mend.
+    leaves the old one as it was. Raises `BuildError` with a sentence that says what to mend. `pages` is a folder in
+    which finished pages are kept for the next time.
     """
     source, output = Path(source), Path(output)
     if output.exists() and (not output.is_dir() or (any(output.iterdir()) and not (output / "index.html").is_file())):
         raise BuildError(f"{output} is not a rendered site, and would be replaced by one: give another folder.")
-    read_config(source / "_quarto.yml")
+    quarto_project.read_config(source)
     output.parent.mkdir(parents=True, exist_ok=True)
     # Beside the output, so that the swap is a rename on one file system.
     with tempfile.TemporaryDirectory(prefix=".preview-", dir=output.parent) as folder:
         project = Path(folder) / "project"
         shutil.copytree(source, project, ignore=shutil.ignore_patterns("_site", ".ipynb_checkpoints"))
-        swap(render_project(project), output)
+        swap(render_project(project, source, pages), output)
 
 
 def swap(fresh: Path, output: Path) -> None:

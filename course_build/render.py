@@ -1,38 +1,31 @@
-"""Render: make `_site/` from the staged, executed site, with Quarto where it can be had, else with the preview."""
+"""Render: make `_site/` from the staged site, with Quarto where it can be had, else with the preview."""
 
-import argparse
+import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
-from course_build import demo, environment, lighten, policy, preview
+from course_build import environment, lighten, package_settings, policy, preview, progress
 from course_build.errors import BuildError
-from course_build.execute import execute
 from course_build.paths import BUILD, SITE
-from course_build.stage import STAGED, stage
+
+PAGES = BUILD / "pages"
+"""Pages that the preview renderer finished, kept for the next time."""
 
 QUARTO = "quarto-cli==1.7.34"
-INSTALL_SECONDS = 240
+DOWNLOADS = "https://github.com/quarto-dev/quarto-cli/releases"
+"""Where its installer gets the program from."""
+
+ANSWER_SECONDS = 10
+"""How long to wait for that host's first answer: this is the network's time, which no slow machine makes longer."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """`--renderer` chooses; by default Quarto is used if it can be had."""
-    parser.add_argument("--renderer", choices=["auto", "quarto", "preview"], default="auto")
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Stage, execute what changed, and render."""
-    staged = stage()
-    demo.add(staged)
-    execute(staged)
-    render(staged, renderer=arguments.renderer)
-    return 0
-
-
-def render(staged: Path = STAGED, output: Path = SITE, renderer: str = "auto") -> None:
-    """Render a staged site. A render that fails leaves the old site as it was.
+def render(staged: Path, output: Path = SITE, renderer: str = "auto") -> None:
+    """Render a staged site, unless it was rendered before. A render that fails leaves the old site as it was.
 
     Raises:
         BuildError: the renderer failed, or Quarto was asked for and can't be had.
@@ -40,15 +33,48 @@ def render(staged: Path = STAGED, output: Path = SITE, renderer: str = "auto") -
     quarto = None if renderer == "preview" else find_quarto()
     if renderer == "quarto" and quarto is None:
         raise BuildError("Quarto was asked for and is not here. Get it from quarto.org, or use --renderer preview")
+    note = BUILD / f"rendered-{output.name}.json"
+    made_of = _made_of(staged, quarto)
+    if _read(note) == {"made_of": made_of, "site": _stamps(output)}:
+        print(f"render: nothing changed since the site was made; open {output / 'index.html'}", flush=True)
+        return
     print(f"render: {quarto or 'no Quarto; the preview renderer'} makes the site", flush=True)
-    render_with(quarto, staged, output)
+    note.unlink(missing_ok=True)
+    render_with(quarto, staged, output, PAGES)
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(json.dumps({"made_of": made_of, "site": _stamps(output)}), encoding="utf-8")
     print(f"render: open {output / 'index.html'}, or serve it: python -m course_build preview", flush=True)
 
 
-def render_with(quarto: str | None, staged: Path, output: Path) -> None:
-    """Render with the Quarto that is given, else with the preview, and say nothing but warnings."""
+def _made_of(staged: Path, quarto: str | None) -> str:
+    """Hash what a rendered site depends on: the staged files, the renderer, and the code that calls it."""
+    digest = hashlib.sha256(f"{quarto} {preview.code_version()}".encode())
+    for path in sorted(path for path in staged.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(staged).as_posix()}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _stamps(site: Path) -> dict[str, list[int]]:
+    """The size and the time of every file of a rendered site, so that one that was changed or lost is noticed."""
+    files = sorted(path for path in site.rglob("*") if path.is_file())
+    facts = {path.relative_to(site).as_posix(): path.stat() for path in files}
+    return {name: [each.st_size, each.st_mtime_ns] for name, each in facts.items()}
+
+
+def _read(note: Path) -> dict | None:
+    try:
+        return json.loads(note.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def render_with(quarto: str | None, staged: Path, output: Path, pages: Path | None = None) -> None:
+    """Render with the Quarto that is given, else with the preview, and say nothing but warnings.
+
+    `pages` is a folder in which the preview keeps finished pages for the next time.
+    """
     if quarto is None:
-        preview.render(staged, output)
+        preview.render(staged, output, pages)
     else:
         _render_with_quarto(quarto, staged, output)
 
@@ -64,14 +90,18 @@ def find_quarto(install: bool = True) -> str | None:
     attempt = BUILD / "quarto-attempt.log"
     if found or not install or attempt.exists() or not environment.inside():
         return found
-    print("render: trying to install Quarto (once)", flush=True)
     attempt.parent.mkdir(parents=True, exist_ok=True)
+    attempt.write_text("begun\n", encoding="utf-8")
+    try:
+        # Asked first, for the installer itself would wait for ever where nothing answers.
+        urllib.request.urlopen(DOWNLOADS, timeout=ANSWER_SECONDS).close()
+    except OSError as error:
+        attempt.write_text(f"{DOWNLOADS}: {error}\n", encoding="utf-8")
+        return None
     command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--retries", "1", QUARTO]
-    with attempt.open("w", encoding="utf-8") as log:
-        try:
-            subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, timeout=INSTALL_SECONDS)
-        except subprocess.TimeoutExpired:
-            log.write(f"\nstopped after {INSTALL_SECONDS} s\n")
+    environ = package_settings.pip_environ()
+    done = progress.run(command, "render: trying to install Quarto (once)", shown=False, env=environ)
+    attempt.write_text(done.stdout, encoding="utf-8")
     return shutil.which("quarto", path=str(beside))
 
 

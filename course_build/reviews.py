@@ -37,6 +37,7 @@ from pathlib import Path
 
 import numpy as np
 
+from course_build import package_settings
 from course_build.errors import BuildError
 from course_utils.reviews import COLUMNS, DATA
 
@@ -68,10 +69,11 @@ PLACEHOLDERS = re.compile(r"@anonymous|http://url_removed", re.IGNORECASE)
 def fetch_sdist(folder: Path) -> Path:
     """Download the sdist with pip into `folder`; raise `BuildError` with pip's last line if that fails."""
     requirement = f"{PACKAGE}=={VERSION}"
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
     # Only this package as source: with `:all:`, pip would also compile the tools that read the sdist's metadata.
     command += ["--no-binary", PACKAGE, "--dest", str(folder), requirement]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    environ = package_settings.pip_environ("download")
+    result = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     found = sorted(folder.glob("*.tar.gz"))
     if result.returncode or not found:
         reason = (result.stderr.strip().splitlines() or ["pip gave no reason"])[-1]

@@ -7,9 +7,9 @@ page to the notebooks.
 import argparse
 from pathlib import Path
 
-import nbformat
-from smalldocs.markdown import pandoc_id, split_front_matter
+from smalldocs.markdown import pandoc_id
 
+from course_build import lessons
 from course_build.errors import BuildError
 from course_build.paths import NOTEBOOKS, ROOT
 
@@ -36,29 +36,16 @@ def refresh(page: str, notebooks: Path) -> str:
     """Return the page with the part about the lessons made anew.
 
     Raises:
-        BuildError: the page has no heading where that part begins, or a notebook has no front matter.
+        BuildError: the page has no heading where that part begins, or a lesson has no front matter that can be read.
     """
     intro, heading, _ = page.partition(MADE)
     if not heading:
         raise BuildError(f"{PAGE.name} lacks the line {MADE.strip()!r}, after which the lessons are written")
-    return intro + heading + "".join(map(_section, sorted(notebooks.glob("*.ipynb"))))
-
-
-def front_matter(path: Path) -> dict:
-    """Return a notebook's front matter.
-
-    Raises:
-        BuildError: the first cell isn't a raw one with YAML between two lines of dashes.
-    """
-    first = nbformat.read(path, as_version=4).cells[0]
-    front, _ = split_front_matter(first.source.strip())
-    if first.cell_type != "raw" or not front:
-        raise BuildError(f"{path.name}: the first cell has no front matter")
-    return front
+    return intro + heading + "".join(map(_section, lessons.paths(notebooks)))
 
 
 def _section(path: Path) -> str:
-    front = front_matter(path)
+    front = lessons.front_matter(path)
     address = f"notebooks/{path.name}"
     needs = ". ".join(front["prerequisites"])
     promises = "\n".join(

@@ -11,7 +11,6 @@ import json
 import os
 import re
 import statistics
-import subprocess
 import sys
 import tomllib
 from dataclasses import dataclass, field
@@ -20,19 +19,20 @@ from importlib.metadata import version
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader
-from nbval.plugin import get_sanitize_patterns
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from course_build import environment, models, offline, record
+from course_build import environment, lessons, models, offline, package_settings, progress
 from course_build.errors import BuildError
+from course_build.installers import ONCE, Uv
 from course_build.lock import CUDA
+from course_build.notebooks import run as engine
+from course_build.notebooks.compare import sanitize, sanitizer
 from course_build.paths import BUILD, LOCK, ROOT
 from course_build.stage import stage
 
 FOLDER = BUILD / "upgrade"
-SANITIZER = ROOT / "tests" / "nbval_sanitize.cfg"
-EXTRAS = ("build", "scale")
+EXTRAS = ("site", "scale")
 """What runs the notebooks, and what lesson 8 needs; linters and testers run none."""
 DIFF_LINES = 60
 """A diff is shown up to here; what a renamed class does to a module tree needs no more."""
@@ -58,15 +58,15 @@ def run(arguments: argparse.Namespace) -> int:
     requirements = [parse(text) for text in arguments.requirements]
     models.prepare()
     staged = stage(FOLDER / "site")
-    paths = choose(sorted((staged / "notebooks").glob("*.ipynb")), arguments.lesson)
+    paths = lessons.chosen(arguments.lesson, staged / "notebooks")
     other = make_environment(requirements)
-    lessons = []
+    compared = []
     for path in paths:
         runs = [record_in(interpreter, path) for interpreter in (Path(sys.executable), other)]
-        lessons.append(compare(path.stem, *runs))
-        print(f"upgrade-report: {lessons[-1].line()}", flush=True)
-    page = write_page(lessons, [str(requirement) for requirement in requirements])
-    broken = [lesson.name for lesson in lessons if lesson.broken]
+        compared.append(compare(path.stem, *runs))
+        print(f"upgrade-report: {compared[-1].line()}", flush=True)
+    page = write_page(compared, [str(requirement) for requirement in requirements])
+    broken = [lesson.name for lesson in compared if lesson.broken]
     print(f"upgrade-report: {'BROKEN: ' + ', '.join(broken) if broken else 'nothing broke'}. Read {page}", flush=True)
     return 1 if broken else 0
 
@@ -78,14 +78,6 @@ def parse(text: str) -> Requirement:
     except InvalidRequirement as error:
         said = str(error).splitlines()[0]
         raise BuildError(f"{text!r} is no requirement ({said}). One is transformers==4.57.6") from error
-
-
-def choose(paths: list[Path], names: list[str]) -> list[Path]:
-    """The notebooks whose names begin with one of `names`, or all if there is none."""
-    for name in names:
-        if not any(path.name.startswith(name) for path in paths):
-            raise BuildError(f"no lesson is called {name!r}. There are: {', '.join(path.stem for path in paths)}")
-    return [path for path in paths if not names or path.name.startswith(tuple(names))]
 
 
 # ------------------------------------------------------------------------------------------------ the environments
@@ -107,10 +99,11 @@ def make_environment(requirements: list[Requirement]) -> Path:
     into = ["--quiet", "--python", environment.python(venv)]
     newest = [part for requirement in requirements if _is_bare(requirement) for part in ("-P", requirement.name)]
     asked = ", ".join(map(str, requirements)) or "the newest release of everything"
-    print(f"upgrade-report: making an environment with {asked}", flush=True)
+    purpose = f"upgrade-report: making an environment with {asked}"
+    print(purpose, flush=True)
     said = ""
-    for options, environ in environment.uv_attempts([sys.executable, "-m", "pip"]):
-        stays = environment.avoids_cuda() and not torch_is_named and "--torch-backend" not in options
+    for options in [Uv.without_cuda, ()] if environment.avoids_cuda() else [()]:
+        stays = environment.avoids_cuda() and not torch_is_named and not options
         kept = [Requirement(f"torch=={version('torch')}")] if stays else []  # with its "+cpu", which says which build
         lines = [str(requirement) for requirement in loosened([*requirements, *kept], every=not requirements)]
         wanted.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -122,17 +115,18 @@ def make_environment(requirements: list[Requirement]) -> Path:
             [*uv, "venv", "--quiet", "--clear", "--python", sys.executable, venv],
             [*uv, "pip", "compile", *into, *options, "--no-annotate", *newest, "--output-file", resolved, wanted],
             [*uv, "pip", "install", *into, *options, "-r", resolved],
-            [*uv, "pip", "install", *into, "--no-deps", "-e", ROOT],
+            [*uv, "pip", "install", *into, "--no-deps", "-e", "."],
         ]
-        for step in steps:
-            done = subprocess.run([str(part) for part in step], env=environ, capture_output=True, text=True)
-            if done.returncode:
-                said = done.stderr.strip()
-                break
-            if "compile" in step:
-                _refuse_cuda(resolved.read_text(encoding="utf-8"), asked)
-        else:
-            return environment.python(venv)
+        with package_settings.uv_environ() as environ:
+            for step in steps:
+                done = progress.run(step, purpose, shown=False, cwd=ROOT, env={**environ, **(ONCE if options else {})})
+                if done.returncode:
+                    said = done.stdout.strip()
+                    break
+                if "compile" in step:
+                    _refuse_cuda(resolved.read_text(encoding="utf-8"), asked)
+            else:
+                return environment.python(venv)
     raise BuildError(f"no environment could be made with {asked}:\n{said}")
 
 
@@ -171,7 +165,7 @@ def loosened(requirements: list[Requirement], *, every: bool) -> list[Requiremen
 def _refuse_cuda(resolved: str, asked: str) -> None:
     """Raise a `BuildError` if torch's CUDA libraries would be fetched, gigabytes that nobody asked for."""
     packages = [line for line in resolved.splitlines() if CUDA.match(line)]
-    had = record.packages()
+    had = engine.packages()
     fetched = [line for line in packages if canonicalize_name(Requirement(line).name) not in had]
     if fetched and environment.avoids_cuda():
         raise BuildError(
@@ -182,7 +176,7 @@ def _refuse_cuda(resolved: str, asked: str) -> None:
 
 
 def record_in(interpreter: Path, path: Path) -> dict:
-    """Run a notebook in an environment, without network, and return what `record` says of it.
+    """Run a notebook in an environment, without network, and return the engine's record of it.
 
     Raises:
         BuildError: the environment can't even start the run.
@@ -190,7 +184,7 @@ def record_in(interpreter: Path, path: Path) -> dict:
     result = FOLDER / "record.json"
     result.unlink(missing_ok=True)
     environ = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    command = [str(interpreter), "-m", "course_build.record", str(path), str(result)]
+    command = [str(interpreter), "-m", engine.__name__, str(path), str(result)]
     done = offline.run(command, cwd=ROOT, env=environ, capture_output=True, text=True)
     if not result.exists():
         raise BuildError(f"{path.stem} could not be run by {interpreter}:\n{done.stderr.strip()[-2000:]}")
@@ -301,9 +295,7 @@ def text_of(cell: dict) -> str:
             parts.append(output["text"])
         parts += [text for kind, text in sorted(output.get("data", {}).items()) if kind.startswith("text/")]
     text = "\n".join(part if isinstance(part, str) else "".join(part) for part in parts if part)
-    for regex, replacement in get_sanitize_patterns(SANITIZER.read_text(encoding="utf-8")):
-        text = re.sub(regex, replacement, text)
-    return text
+    return sanitize(text, sanitizer())
 
 
 def warnings_of(cells: list[dict]) -> list[str]:

@@ -15,8 +15,20 @@ DISTRIBUTION = "llms-hands-on"
 PYTHON = ((3, 11), (3, 13))
 """The oldest and the newest Python that the course is tested with."""
 
-IMPORT_NAMES = {"llms-hands-on": "course_utils"}
+IMPORT_NAMES = {
+    "beautifulsoup4": "bs4",
+    "ipython": "IPython",
+    "llms-hands-on": "course_utils",
+    "pyyaml": "yaml",
+}
 """Where a package is imported by another name than it is installed by."""
+
+LAYERS = {
+    "site": "lesson 2 renders a page with it",
+    "scale": "the last section of lesson 8 uses it",
+    "test": "it proves the course",
+}
+"""The layers of the environment on top of what lessons import, and what they are for. None is a must."""
 
 GIB = 2**30
 MEMORY_GIB = 4
@@ -80,6 +92,7 @@ def check_environment() -> Report:
     Never raises: what can't be found out is a finding, too.
     """
     checks = [_check_python, *(_package_check(requirement) for requirement in _requirements())]
+    checks += [_layer_check(layer) for layer in LAYERS]
     checks += [_check_threads, _check_memory, _check_accelerator, _check_disk, _check_models]
     return Report(tuple(_safely(check) for check in checks))
 
@@ -92,8 +105,8 @@ def _safely(check) -> Finding:
         return Finding(name, "", "unknown", f"could not be found out ({type(error).__name__}: {error})", _install())
 
 
-def _requirements() -> list:
-    """The course's own dependencies, as its installed metadata states them."""
+def _requirements(layer: str = "") -> list:
+    """The course's own dependencies, as its installed metadata states them: the lessons', or those of another layer."""
     from packaging.requirements import Requirement
 
     try:
@@ -101,7 +114,10 @@ def _requirements() -> list:
     except importlib.metadata.PackageNotFoundError:
         return [Requirement(DISTRIBUTION)]
     requirements = [Requirement(line) for line in lines]
-    return [r for r in requirements if r.marker is None or r.marker.evaluate({"extra": ""})]
+    if not layer:
+        return [r for r in requirements if r.marker is None or r.marker.evaluate({"extra": ""})]
+    marked = [r for r in requirements if r.marker]
+    return [r for r in marked if r.marker.evaluate({"extra": layer}) and not r.marker.evaluate({"extra": ""})]
 
 
 def _python_command() -> str:
@@ -112,7 +128,7 @@ def _python_command() -> str:
 
 def _install(requirement: object = None) -> str:
     if requirement is None or getattr(requirement, "name", "") == DISTRIBUTION:
-        return f"{_python_command()} -m pip install -r requirements.lock -e ."
+        return f"{_python_command()} -m pip install -c requirements.lock -e ."
     return f'{_python_command()} -m pip install "{requirement}"'
 
 
@@ -146,6 +162,26 @@ def _package_check(requirement):
 
     check.__name__ = f"_check_{requirement.name}"
     return check
+
+
+def _layer_check(layer: str):
+    def check() -> Finding:
+        if all(_is_installed(requirement.name) for requirement in _requirements(layer)):
+            return Finding(layer, "optional", "installed")
+        # No problem: a command installs the layers that it needs. (nbval passes over this column.)
+        mend = f'{_python_command()} -m pip install -c requirements.lock -e ".[{layer}]"'
+        return Finding(layer, "optional", f"not installed; {LAYERS[layer]}: {mend}")
+
+    check.__name__ = f"_check_{layer}"
+    return check
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _check_threads() -> Finding:

@@ -5,7 +5,8 @@ import os
 import re
 import warnings
 
-ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][0-9A-Za-z]|[@-Z\\^_=>78])")
+"""What a terminal takes as an order and doesn't print: colours, moves of the cursor, links (ECMA-48)."""
 
 
 def prepare(seed: int = 0) -> None:
@@ -63,5 +64,25 @@ def answer_in_page() -> None:
 def _print_page(data: object, *_arguments: object, **_options: object) -> None:
     """Stand in for IPython's pager: print the text, without colours and without where its file lies on this machine."""
     text = data["text/plain"] if isinstance(data, dict) else str(data)
-    lines = ANSI.sub("", text).splitlines()
+    lines = as_shown(text).splitlines()
     print("\n".join(line.rstrip() for line in lines if not line.startswith("File:")).strip())
+
+
+def as_shown(text: str) -> str:
+    """Return what a terminal shows of a text, without colours and links, and with what was overwritten gone."""
+    lines = ANSI.sub("", text).replace("\r\n", "\n").split("\n")
+    return "\n".join(_overtyped(line) if re.search(r"[\r\b]", line) else line for line in lines)
+
+
+def _overtyped(line: str) -> str:
+    row: list[str] = []
+    place = 0
+    for character in line:
+        if character == "\r":
+            place = 0
+        elif character == "\b":
+            place = max(0, place - 1)
+        else:
+            row[place : place + 1] = character
+            place += 1
+    return "".join(row).rstrip()

@@ -10,7 +10,7 @@ import browsers
 import nbformat
 import pytest
 
-from course_build import preview, render
+from course_build import lessons, preview, render
 from course_build.paths import NOTEBOOKS
 from course_build.stage import stage
 from course_utils import SentimentPipeline, checkpoint
@@ -28,7 +28,36 @@ if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
 # A failing assert in a proof says what differed, as in any test module.
 pytest.register_assert_rewrite("proofs")
 
-LESSONS = sorted(NOTEBOOKS.glob("*.ipynb"))
+LESSONS = lessons.paths()
+
+SLOW = {"browser", "site", "sites"}
+"""The fixtures that render the site or start a browser."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what `python -m course_build check` asks for: `check 04`, and `check --quick`."""
+    parser.addoption("--lesson", action="append", default=[], help="only what is about this lesson, as 04")
+    parser.addoption("--quick", action="store_true", help="leave out what renders the site or needs a browser")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    chosen, quick = config.getoption("--lesson"), config.getoption("--quick")
+    wanted = [
+        item
+        for item in items
+        if (not chosen or lesson_of(item) in chosen) and not (quick and SLOW & set(getattr(item, "fixturenames", ())))
+    ]
+    if len(wanted) < len(items):
+        config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
+        items[:] = wanted
+
+
+def lesson_of(item: pytest.Item) -> str | None:
+    """The two digits of the lesson that a test is about, by its parameters; None if it is about none, or about all."""
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    path = parameters.get("path")
+    return path.name[:2] if isinstance(path, Path) else parameters.get("lesson")
+
 
 RENDERERS = ["preview", *(["quarto"] if render.find_quarto(install=False) else [])]
 """What makes the site that a test is given: the preview, and Quarto as well where there is one."""

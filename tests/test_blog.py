@@ -254,6 +254,143 @@ def test_a_render_that_fails_leaves_the_old_pages(tmp_path: Path) -> None:
     assert contents(folder / "_site") == before
 
 
+# -------------------------------------------------------------------------------------- what a learner may have written
+
+POST, NOTEBOOK, CONFIG, HOME = "posts/first-post/index.qmd", "posts/a-notebook/index.ipynb", "_quarto.yml", "index.qmd"
+
+
+def notebook(text: str, **changes: object) -> str:
+    """A notebook with other values of its own keys."""
+    return json.dumps({**json.loads(text), **changes})
+
+
+WRONG = {
+    "format 3": (NOTEBOOK, lambda text: notebook(text, nbformat=3), f"{NOTEBOOK} is in notebook format 3"),
+    "format 5": (NOTEBOOK, lambda text: notebook(text, nbformat=5), f"{NOTEBOOK} is in notebook format 5"),
+    "a notebook cut off": (NOTEBOOK, lambda text: text[:900], rf"{NOTEBOOK}, line \d+: the file ends in the middle"),
+    "an empty notebook": (NOTEBOOK, lambda text: "", f"{NOTEBOOK} is empty"),
+    "a merge": (NOTEBOOK, lambda text: f"<<<<<<< HEAD\n{text}", f"{NOTEBOOK}, line 1: <<<<<<< HEAD"),
+    "a cell's options": (
+        NOTEBOOK,
+        lambda text: text.replace("echo: false", "echo: no: yes"),
+        rf'{NOTEBOOK}, cell \d+, line 1: .*Write echo: "no: yes"',
+    ),
+    "a notebook's title": (
+        NOTEBOOK,
+        lambda text: text.replace("title: ", "title: One: ", 1),
+        f'{NOTEBOOK}, cell 1, line 2: .* Write title: "One: ',
+    ),
+    "a post in Latin-1": (
+        POST,
+        lambda text: text.replace("title: Your", "title: Über").encode("latin-1"),
+        "line 2.*0xDC",
+    ),
+    "settings in Latin-1": (CONFIG, lambda text: f"{text}# é".encode("latin-1"), r"_quarto\.yml, line \d+: .*0xE9"),
+    "settings in UTF-16": (CONFIG, lambda text: text.encode("utf-16"), r"_quarto\.yml: it is UTF-16"),
+    "a style in Latin-1": ("styles.css", lambda text: b"/* caf\xe9 */", r"styles\.css, line 1: .*0xE9"),
+    "links that are none": (
+        POST,
+        ("date:", "other-links: https://x.org\ndate:"),
+        r"line 4: other-links has to be a list",
+    ),
+    "links without an address": (
+        POST,
+        ("date:", "other-links: [{text: x}]\ndate:"),
+        r"line 4: other-links has to be a",
+    ),
+    "a colon": (POST, ("title: Your", "title: One: your"), 'line 2: .*Write title: "One: your first post"'),
+    "a title that is a switch": (POST, ("title: Your first post", "title: yes"), "title has to be a text.* in quotes"),
+    "a day that isn't one": (POST, ("2026-01-10", "yesterday"), "line 4: date has to be a day such as 2026-01-10"),
+    "no such day": (POST, ("2026-01-10", "2026-02-30"), "line 4: there is no such day"),
+    "a tab": (POST, ("date:", "\tdate:"), "line 4: a tab"),
+    "front matter not closed": (POST, ("\n---\n", "\n"), "line 1: the front matter isn't closed"),
+    "a picture that isn't there": (POST, ("cover.svg", "covr.svg"), r"line 6: the picture covr\.svg isn't there"),
+    "a number in words": (
+        HOME,
+        ("grid-columns: 2", "grid-columns: two"),
+        "line 8: listing.grid-columns has to be a whole",
+    ),
+    "a switch in words": (POST, ("date:", "toc: maybe\ndate:"), "line 4: toc has to be true or false"),
+    "a link in a post": (POST, ("a-notebook/", "a-note/"), r"line \d+: \.\./a-note/index\.ipynb$"),
+    "a link of the menu": (
+        CONFIG,
+        ("href: about.qmd", "href: abuot.qmd"),
+        r"nowhere:\n  _quarto\.yml, line \d+: abuot\.qmd$",
+    ),
+    "a theme": (CONFIG, ("litera", "literra"), r"_quarto\.yml, line \d+: theme 'literra'"),
+    "settings that are a list": (CONFIG, lambda text: "- a\n", r"_quarto\.yml has to hold keys and values"),
+    "no settings": (CONFIG, lambda text: "# none\n", r"_quarto\.yml has to hold keys and values"),
+    "a key twice": (CONFIG, lambda text: f"{text}format: html\n", r"_quarto\.yml, line \d+: format is there twice"),
+    "settings of the wrong kind": (
+        CONFIG,
+        ("type: website", "type: [website]"),
+        "line 3: project.type has to be a text",
+    ),
+    "settings of a folder": ("posts/_metadata.yml", lambda text: "toc: [", r"posts/_metadata\.yml, line 1: a bracket"),
+    "a page twice": ("about.md", lambda text: "# About\n", r"would both become about\.html"),
+    "a formula": (POST, ("sigma(z)", "sigmoid(z)"), rf"{POST}: This formula"),
+}
+"""What is wrong with the blog: the file, how it comes to be so, and what is said of it."""
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_the_preview_cant_show_is_said_in_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture, what: str
+) -> None:
+    name, change, said = WRONG[what]
+    folder = tmp_path / "blog"
+    blog.scaffold(folder)
+    path = folder / name
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    content = text.replace(*change, 1) if isinstance(change, tuple) else change(text)
+    assert content != text
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    if path.suffix == ".md":
+        config = (folder / CONFIG).read_text(encoding="utf-8")
+        (folder / CONFIG).write_text(config.replace("- about.qmd", '- "about.*"'), encoding="utf-8")
+    before = contents(folder)
+    assert command.main(["blog", str(folder), "--render"]) == 1
+    err = capsys.readouterr().err
+    assert re.search(f"^course_build: .*{said}", err, re.DOTALL), err
+    assert name in err
+    assert str(tmp_path) not in err
+    assert contents(folder) == before
+
+
+def test_what_quarto_shows_the_preview_shows(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """A byte order mark, Windows' line ends, an empty key, a day with a time zone, a bare notebook, other files."""
+    folder = tmp_path / "blog"
+    blog.scaffold(folder)
+    post, config = ((folder / name).read_text(encoding="utf-8") for name in (POST, CONFIG))
+    post = post.replace("date: 2026-01-10", 'subtitle:\ndate: "2026-01-10T09:00:00+02:00"\nauthor: [Ann, Bo]')
+    links = "other-links:\n  - {text: The other, href: ../a-notebook/index.ipynb}\n  - {text: x, href: https://x.org}\n"
+    (folder / POST).write_bytes(
+        b"\xef\xbb\xbf" + post.replace("categories:", f"{links}categories:").replace("\n", "\r\n").encode()
+    )
+    config = config.replace("  render:", "  resources: static.html\n  render:\n    - notes.md")
+    (folder / CONFIG).write_bytes(b"\xef\xbb\xbf" + f"{config.split('format:')[0]}format: html\n".encode())
+    (folder / "notes.md").write_text("Only text.\n", encoding="utf-8")
+    (folder / "static.html").write_text("<p>As it is", encoding="utf-8")
+    saved = json.loads((folder / NOTEBOOK).read_text(encoding="utf-8"))
+    del saved["nbformat_minor"]
+    saved["cells"][0]["cell_type"] = "markdown"
+    for cell in saved["cells"]:
+        cell.pop("execution_count", None)
+        cell["of another program"] = True
+    (folder / NOTEBOOK).write_text(json.dumps(saved), encoding="utf-8")
+    (folder / "drafts").mkdir()
+    (folder / "drafts" / "notes.qmd").write_bytes(b"\xe9, and no page")
+    assert command.main(["blog", str(folder), "--render"]) == 0
+    assert capsys.readouterr().err == ""
+    shown = page(folder / "_site", "posts/first-post/index.html")
+    assert shown.select_one("p.date").get_text() == "January 10, 2026"
+    addresses = [link["href"] for link in shown.select(".quarto-other-links a")]
+    assert addresses == ["../a-notebook/index.html", "https://x.org"]
+    assert page(folder / "_site", "posts/a-notebook/index.html").select_one("h1").get_text() == "A notebook as a post"
+    assert (folder / "_site" / "static.html").read_text(encoding="utf-8") == "<p>As it is"
+    assert "Only text." in page(folder / "_site", "notes.html").main.get_text()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="the stand-in for a Quarto is a shell script")
 def test_a_quarto_renders_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     quarto = tmp_path / "quarto"

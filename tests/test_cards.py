@@ -4,13 +4,12 @@ import browsers
 import pytest
 from PIL import Image
 
-from course_build import cards
-from course_build.paths import NOTEBOOKS
+from course_build import cards, lessons
 
 
 def test_each_lesson_has_its_card():
     pages = cards.pages_of_cards()
-    assert [card.stem for card in list(pages)[1:]] == [path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb"))]
+    assert [card.stem for card in list(pages)[1:]] == [path.stem for path in lessons.paths()]
     old = [card.name for card, html in pages.items() if cards.made_of(card) != cards.digest(html)]
     assert not old, "run `python -m course_build cards`"
     for card in pages:

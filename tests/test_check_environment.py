@@ -7,8 +7,9 @@ import pytest
 from packaging.requirements import Requirement
 
 from course_build import environment as build_environment
+from course_build import lock
 from course_build.check import nbval_command
-from course_build.paths import ROOT
+from course_build.paths import NOTEBOOKS, ROOT
 from course_utils import environment
 from course_utils.environment import Finding, Report, check_environment
 
@@ -28,7 +29,8 @@ def packages(tmp_path, monkeypatch):
 
 
 def needs(monkeypatch, *lines: str) -> dict[str, Finding]:
-    monkeypatch.setattr(environment, "_requirements", lambda: [Requirement(line) for line in lines])
+    wanted = [Requirement(line) for line in lines]
+    monkeypatch.setattr(environment, "_requirements", lambda layer="": [] if layer else wanted)
     return {finding.name: finding for finding in check_environment().findings}
 
 
@@ -67,6 +69,27 @@ def test_the_report_names_every_problem_and_its_remedy(packages, monkeypatch):
     text = repr(check_environment())
     assert "2 to mend: course_old, course_missing." in text
     assert text.count("python -m pip install") == 2
+
+
+def test_the_other_layers_are_a_line_each_and_no_problem(monkeypatch):
+    """And the lesson's saved table, as nbval compares it, is that of a learner and of a maintainer alike."""
+    rules = (ROOT / "tests" / "nbval_sanitize.cfg").read_text(encoding="utf-8")
+    pattern = re.compile(re.search(r"\[environment\]\nregex: (.+)", rules)[1])
+    layers = [name for name in lock.LAYERS if name != "learn"]
+    assert list(environment.LAYERS) == layers
+    for layer in layers:
+        assert {requirement.name for requirement in environment._requirements(layer)}, "the metadata has it as an extra"
+    maintainer = check_environment()
+    monkeypatch.setattr(environment, "_is_installed", lambda name: name not in ("pyarrow", "pytest"))
+    learner = check_environment()
+    assert learner.ok, learner
+    found = {finding.name: finding.found for finding in learner.findings}
+    assert found["site"] == "installed"
+    assert re.fullmatch(
+        r'not installed; the last section of lesson 8 .*: python -m pip .* -e "\.\[scale\]"', found["scale"]
+    )
+    assert "not installed" in found["test"]
+    assert pattern.sub(r"\1", repr(learner)) == pattern.sub(r"\1", repr(maintainer))
 
 
 @pytest.mark.parametrize(
@@ -111,7 +134,7 @@ def test_models_that_are_not_prepared_are_told(monkeypatch, tmp_path):
 
 def test_the_sanitiser_forgets_the_machine_and_keeps_a_problem():
     """The rule that nbval applies to the table cuts the last column of the lines that are fine, and only of those."""
-    assert any(part.endswith("nbval_sanitize.cfg") for part in nbval_command())
+    assert any(part.endswith("nbval_sanitize.cfg") for part in nbval_command(NOTEBOOKS))
     rules = (ROOT / "tests" / "nbval_sanitize.cfg").read_text(encoding="utf-8")
     pattern = re.compile(re.search(r"\[environment\]\nregex: (.+)", rules)[1])
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from course_build.paths import NOTEBOOKS, ROOT
+from course_build import lessons
+from course_build.paths import ROOT
 
-LESSONS = sorted(NOTEBOOKS.glob("*.ipynb"))
+LESSONS = lessons.paths()
 PAGES = sorted(ROOT.glob("*.qmd"))
 
 FRONT_MATTER = {

@@ -1,20 +1,25 @@
 """The lessons' sources: their form, what lesson 3 promises, and that the regression run bites."""
 
+import base64
 import copy
+import io
 import os
 import re
-import subprocess
+import shutil
+from pathlib import Path
 
 import nbformat
 import numpy as np
 import pytest
 from conftest import LESSONS
 from nbformat import NotebookNode
+from PIL import Image
 from safetensors.numpy import load_file, save_file
 
-from course_build import check, offline
+from course_build import check, execute, lessons, offline
+from course_build.lessons import front_matter
+from course_build.notebooks.run import Run
 from course_build.paths import ROOT
-from course_build.syllabus import front_matter
 from course_utils.models import catalogue, models_folder
 from course_utils.quiz import quiz
 
@@ -23,7 +28,7 @@ FLOAT = re.compile(r"(?<![\w.])-?\d+\.\d{4,}(?:e-?\d+)?")
 FLOAT_NOISE = 3e-6
 """How far apart two machines' scores may lie, and then some: 1, 2 and 4 threads here differ by less than 1e-6."""
 
-lessons = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
@@ -44,7 +49,7 @@ def text_after(notebook: NotebookNode, source: str) -> str:
     return "\n".join(text_of(output) for output in cell.outputs)
 
 
-@lessons
+@each_lesson
 def test_front_matter_says_what_the_course_needs(path):
     first = nbformat.read(path, as_version=4).cells[0]
     assert first.cell_type == "raw"
@@ -55,7 +60,7 @@ def test_front_matter_says_what_the_course_needs(path):
     assert path.name.startswith(f"{front['lesson']:02d}_")
 
 
-@lessons
+@each_lesson
 def test_each_objective_has_a_section_and_something_to_practise_it(path):
     notebook = nbformat.read(path, as_version=4)
     front = front_matter(path)
@@ -71,7 +76,7 @@ def test_each_objective_has_a_section_and_something_to_practise_it(path):
     assert promised.count("\n- ") + 1 == len(front["objectives"])
 
 
-@lessons
+@each_lesson
 def test_cells_are_small_and_begin_with_the_magics(path):
     cells = code_cells(nbformat.read(path, as_version=4))
     assert cells[0].source.splitlines() == MAGICS
@@ -80,7 +85,7 @@ def test_cells_are_small_and_begin_with_the_magics(path):
         assert len(lines) <= 12 or "\nclass " in f"\n{cell.source}", f"{len(lines)} lines:\n{cell.source}"
 
 
-@lessons
+@each_lesson
 def test_saved_outputs_are_complete_and_carry_nothing_of_this_machine(path):
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
@@ -93,7 +98,7 @@ def test_saved_outputs_are_complete_and_carry_nothing_of_this_machine(path):
     assert {tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])} <= {"raises-exception"}
 
 
-@lessons
+@each_lesson
 def test_no_saved_float_lies_where_the_sanitiser_could_cut_two_ways(path):
     """nbval compares floats cut after three decimals, so noise must not carry one over a cut."""
     for cell in code_cells(nbformat.read(path, as_version=4)):
@@ -127,10 +132,67 @@ def test_lesson_3_shows_what_the_syllabus_fixes(lesson_3):
     assert "6 x TransformerBlock" in text_of(tree.outputs[0])
 
 
-# That the regression bites. An excerpt of lesson 3 keeps these runs short; nbval runs the whole lesson in `make test`.
+# That the regression bites: `make test` runs each whole lesson in the same way.
+
+
+def run_nbval(notebook: NotebookNode, folder: Path, **environ: str) -> str:
+    """Run nbval over a notebook; return what it said in the end."""
+    path = folder / "lesson.ipynb"
+    nbformat.write(notebook, path)
+    command = check.nbval_command(path)
+    done = offline.run(command, cwd=ROOT, env={**os.environ, **environ}, capture_output=True, text=True)
+    return done.stdout
+
+
+CELLS = {
+    "print('one')": "word",
+    "print('a')\ndisplay('mid')\nprint('b')": "order",
+    "'a result'": "kind",
+    "%matplotlib inline\nfrom matplotlib import pyplot\n_ = pyplot.figure().subplots().bar([1, 2], [3, 4])": "pixel",
+    "pyplot.figure().subplots().bar([1, 2], [3, 4]).datavalues": "bar",
+    "1 / 0": "traceback",
+    "open('made.txt', 'w').close()": "file",
+}
+
+
+def tampered(notebook: NotebookNode) -> NotebookNode:
+    """The notebook with the saved outputs of each cell changed in the way that the cell is named for."""
+    notebook = copy.deepcopy(notebook)
+    cells = {CELLS[cell.source]: cell.outputs for cell in notebook.cells}
+    cells["word"][0].text = "two\n"
+    cells["order"].append(cells["order"].pop(1))
+    cells["kind"][0] = nbformat.v4.new_output("display_data", data=cells["kind"][0].data)
+    white = io.BytesIO()
+    Image.new("RGB", (1, 1), "white").save(white, "png")
+    cells["pixel"][0].data["image/png"] = base64.b64encode(white.getvalue()).decode()
+    cells["bar"][-1].data["image/png"] = cells["bar"][-1].data["image/png"].replace("A", "B", 1)
+    cells["traceback"][0].traceback = ["Something else went wrong."]
+    return notebook
+
+
+def test_every_way_to_tamper_with_saved_outputs_fails(tmp_path):
+    source = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in CELLS])
+    source.cells[5].metadata["tags"] = ["raises-exception"]
+    path = tmp_path / "lesson.ipynb"
+    nbformat.write(source, path)
+    notebook = lessons.read(path)
+    with Run(path, notebook) as running:
+        outputs = [running.cell(number) for number in range(len(CELLS))]
+    execute.write(path, notebook, outputs)
+    made = lessons.read(path)
+    for of, failed in (
+        (made, ["leaves no file behind"]),
+        (tampered(made), [*map("Cell {}".format, range(6)), "leaves"]),
+    ):
+        said = run_nbval(of, tmp_path)
+        assert len(re.findall(r"^FAILED", said, re.MULTILINE)) == len(failed), said
+        assert all(f"::{name}" in said for name in failed), said
+        assert "its cells wrote made.txt beside the lesson" in said
+    assert [each.name for each in tmp_path.iterdir()] == ["lesson.ipynb"]
 
 
 def excerpt(notebook: NotebookNode) -> NotebookNode:
+    """Four cells of lesson 3, which are enough to see scores and a helper at work."""
     wanted = ("notebook.prepare()", "import pipeline", "many_sentences = [", "classifier.forward??")
     short = copy.deepcopy(notebook)
     short.cells = [cell for cell in code_cells(short) if any(part in cell.source for part in wanted)]
@@ -138,28 +200,13 @@ def excerpt(notebook: NotebookNode) -> NotebookNode:
     return short
 
 
-def run_nbval(notebook: NotebookNode, folder, **environ: str) -> subprocess.CompletedProcess:
-    path = folder / "lesson.ipynb"
-    nbformat.write(notebook, path)
-    settings = {**os.environ, **environ}
-    return offline.run(check.nbval_command(str(path)), cwd=folder, env=settings, capture_output=True, text=True)
+def test_the_regression_passes_with_another_number_of_threads(lesson_3, tmp_path):
+    """`make test` runs all of each lesson on one thread."""
+    said = run_nbval(excerpt(lesson_3), tmp_path, OMP_NUM_THREADS="4", MKL_NUM_THREADS="4")
+    assert "5 passed" in said, said
 
 
-@pytest.mark.parametrize("threads", ["1", "4"])
-def test_the_regression_passes_with_any_number_of_threads(lesson_3, tmp_path, threads):
-    result = run_nbval(excerpt(lesson_3), tmp_path, OMP_NUM_THREADS=threads, MKL_NUM_THREADS=threads)
-    assert result.returncode == 0, result.stdout
-
-
-def test_one_changed_word_of_an_output_fails(lesson_3, tmp_path):
-    changed = excerpt(lesson_3)
-    changed.cells[2].outputs[0].text = changed.cells[2].outputs[0].text.replace("useful", "useless")
-    result = run_nbval(changed, tmp_path)
-    assert result.returncode == 1
-    assert "1 failed, 3 passed" in result.stdout
-
-
-def test_one_changed_weight_fails(lesson_3, tmp_path):
+def test_one_changed_weight_and_one_changed_line_of_a_helper_fail(lesson_3, tmp_path):
     models = tmp_path / "models"
     for source in (path for model in catalogue().values() for path in (models_folder() / model.folder).iterdir()):
         copied = models / source.parent.name / source.name
@@ -170,21 +217,10 @@ def test_one_changed_weight_fails(lesson_3, tmp_path):
     weights["classifier.bias"] = weights["classifier.bias"] + np.array([0.2, 0], dtype=np.float32)
     weights_path.unlink()  # a link to the real one
     save_file(weights, weights_path, metadata={"format": "pt"})
-    result = run_nbval(excerpt(lesson_3), tmp_path, COURSE_MODELS_DIR=str(models))
-    assert result.returncode == 1
-    assert "1 failed, 3 passed" in result.stdout, result.stdout
-
-
-def test_one_changed_line_of_a_helper_fails(lesson_3, tmp_path):
-    package = tmp_path / "course_utils"
-    for source in (ROOT / "course_utils").rglob("*"):
-        if source.suffix in {".py", ".toml"}:
-            copied = package / source.relative_to(ROOT / "course_utils")
-            copied.parent.mkdir(parents=True, exist_ok=True)
-            copied.write_text(
-                source.read_text(encoding="utf-8").replace("line.rstrip()", "line[:20]"), encoding="utf-8"
-            )
-    environ = {"PYTHONPATH": str(tmp_path), "COURSE_MODELS_DIR": str(models_folder())}
-    result = run_nbval(excerpt(lesson_3), tmp_path, **environ)
-    assert result.returncode == 1
-    assert "1 failed, 3 passed" in result.stdout, result.stdout
+    helper = tmp_path / "course_utils" / "notebook.py"
+    shutil.copytree(ROOT / "course_utils", helper.parent, ignore=shutil.ignore_patterns("__pycache__"))
+    helper.write_text(helper.read_text(encoding="utf-8").replace("line.rstrip()", "line[:20]"), encoding="utf-8")
+    (tmp_path / "of").mkdir()
+    environ = {"PYTHONPATH": str(tmp_path), "COURSE_MODELS_DIR": str(models)}
+    said = run_nbval(excerpt(lesson_3), tmp_path / "of", **environ)
+    assert re.findall(r"^FAILED .*::Cell (\d+)", said, re.MULTILINE) == ["2", "3"], said

@@ -432,8 +432,8 @@ def test_an_index_that_cannot_be_reached_is_a_sentence(world: World) -> None:
 
 def test_a_full_disk_while_pip_downloads_is_a_sentence(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.rmtree(world.folder)
-    said = subprocess.CompletedProcess([], 1, stderr="ERROR: [Errno 28] No space left on device\n")
-    monkeypatch.setattr(models.subprocess, "run", lambda *arguments, **options: said)
+    said = subprocess.CompletedProcess([], 1, stdout="ERROR: [Errno 28] No space left on device\n")
+    monkeypatch.setattr(models.progress, "run", lambda *arguments, **options: said)
     with pytest.raises(BuildError, match="the disk is full"):
         world.prepare()
 

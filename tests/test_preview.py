@@ -212,21 +212,6 @@ def test_outputs_are_what_a_terminal_would_show(raw: Path, mended: Path) -> None
     ]
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("plain\n", "plain\n"),
-        ("a\r\nb\n", "a\nb\n"),
-        ("10%\r100%\n", "100%\n"),
-        ("12345\rab\n", "ab345\n"),
-        ("loading\r       \rdone\n", "done\n"),
-        ("\x1b[1;31mx\x1b[0m \x1b]8;;https://e.org\x1b\\link\x1b]8;;\x1b\\", "x link"),
-    ],
-)
-def test_plain(text: str, shown: str) -> None:
-    assert preview.plain(text) == shown
-
-
 def test_maths_is_native_and_comes_from_no_other_host(raw: Path, mended: Path) -> None:
     before = page(raw, "notebooks/two.html")
     assert before.select("script[src^='https://']"), "defect: KaTeX from a CDN"
@@ -370,14 +355,18 @@ def broken(project: Path, tmp_path: Path, name: str, content: str | None) -> Pat
     ("name", "content", "says"),
     [
         ("_quarto.yml", None, "has no _quarto.yml"),
-        ("_quarto.yml", "a: [", "not valid YAML"),
+        ("_quarto.yml", "a: [", "_quarto.yml, line 1: a bracket is opened and not closed"),
         ("_quarto.yml", "- a", "keys and values"),
-        ("_quarto.yml", "project: {type: manuscript}", "can't be rendered"),
-        ("notebooks/two.ipynb", "{", "two.ipynb is not a notebook"),
-        ("notebooks/two.ipynb", '{"cells": []}', "two.ipynb is not a notebook"),
-        ("notebooks/two.ipynb", "", "two.ipynb is not a notebook"),
-        ("index.qmd", "---\ntitle: Home\n---\n[a lesson](notebooks/three.ipynb)\n", "lead nowhere"),
-        ("index.qmd", "---\ntitle: [\n---\n", "can't be rendered"),
+        ("_quarto.yml", "project: {type: manuscript}", "line 1: project.type 'manuscript'"),
+        ("notebooks/two.ipynb", "{", "notebooks/two.ipynb, line 1: the file ends in the middle"),
+        ("notebooks/two.ipynb", '{"cells": []}', "notebooks/two.ipynb is JSON, but no notebook"),
+        ("notebooks/two.ipynb", "", "notebooks/two.ipynb is empty"),
+        (
+            "index.qmd",
+            "---\ntitle: Home\n---\n[a lesson](notebooks/three.ipynb)\n",
+            "index.qmd, line 4: notebooks/three.ipynb",
+        ),
+        ("index.qmd", "---\ntitle: [\n---\n", "index.qmd, line 2: a bracket"),
     ],
 )
 def test_what_is_wrong_is_said_and_the_old_site_stays(

@@ -1,10 +1,12 @@
 """Staging and rendering: what reaches the site, and what happens without Quarto or with one that fails."""
 
+import io
 import os
 import re
 import shutil
 import subprocess
 import sys
+import urllib.error
 from pathlib import Path
 
 import pytest
@@ -100,7 +102,9 @@ def test_the_attempt_to_install_quarto_is_made_once(tmp_path, monkeypatch):
     monkeypatch.setattr(render, "BUILD", tmp_path)
     monkeypatch.setattr(render.shutil, "which", lambda *_, **__: None)
     monkeypatch.setattr(render.environment, "inside", lambda: True)
-    monkeypatch.setattr(render.subprocess, "run", lambda command, **_: attempts.append(command))
+    monkeypatch.setattr(render.urllib.request, "urlopen", lambda *_, **__: io.BytesIO())
+    said = subprocess.CompletedProcess([], 1, "no such release")
+    monkeypatch.setattr(render.progress, "run", lambda command, *_, **__: attempts.append(command) or said)
     assert render.find_quarto(install=False) is None
     assert attempts == []
     assert render.find_quarto() is None
@@ -108,6 +112,20 @@ def test_the_attempt_to_install_quarto_is_made_once(tmp_path, monkeypatch):
     assert len(attempts) == 1
     assert attempts[0][0] == sys.executable
     assert attempts[0][-1] == render.QUARTO
+    assert (tmp_path / "quarto-attempt.log").read_text() == "no such release"
+
+
+def test_where_its_downloads_do_not_answer_quarto_is_not_asked_for(tmp_path, monkeypatch):
+    def unreachable(address: str, timeout: float) -> None:
+        raise urllib.error.URLError("timed out")
+
+    monkeypatch.setattr(render, "BUILD", tmp_path)
+    monkeypatch.setattr(render.shutil, "which", lambda *_, **__: None)
+    monkeypatch.setattr(render.environment, "inside", lambda: True)
+    monkeypatch.setattr(render.urllib.request, "urlopen", unreachable)
+    monkeypatch.setattr(render.progress, "run", lambda *_, **__: pytest.fail("the installer was started"))
+    assert render.find_quarto() is None
+    assert "timed out" in (tmp_path / "quarto-attempt.log").read_text()
 
 
 def after_quarto(site: Path, *options: str) -> subprocess.CompletedProcess[str]:
