@@ -177,13 +177,16 @@ def near_duplicates(texts: list[str], threshold: float = NEAR_DUPLICATE, start: 
         ends[row] += 1
 
 
-def keep_first(texts: list[str]) -> list[bool]:
-    """Say of each text whether it is kept: it has words, and no earlier kept text is a near duplicate of it."""
+def keep_first(texts: list[str], start: int = 0) -> list[bool]:
+    """Say of each text whether it is kept: it has words, and no earlier kept text is a near duplicate of it.
+
+    Those before the position `start` are kept in any case.
+    """
     earlier = defaultdict(list)
-    for first, second in near_duplicates(texts):
+    for first, second in near_duplicates(texts, start=start):
         earlier[second].append(first)
-    kept: list[bool] = []
-    for position, text in enumerate(texts):
+    kept = [True] * start
+    for position, text in enumerate(texts[start:], start=start):
         kept.append(bool(normalise(text)) and not any(kept[other] for other in earlier[position]))
     return kept
 

@@ -64,7 +64,7 @@ def read(folder: Path) -> "pd.DataFrame":
         ]
         rows += sorted(found, key=lambda row: hashlib.sha256(row["text"].encode()).digest())
     others = [*reviews.load(None, reviews.SOURCES)["text"], *slices.load()["text"]]
-    kept = keep_first([*others, *(row["text"] for row in rows)])[len(others) :]
+    kept = keep_first([*others, *(row["text"] for row in rows)], start=len(others))[len(others) :]
     table = pd.DataFrame(rows)[kept].reset_index(drop=True)
     sites = table.groupby("source")["text"]
     held_out = sites.cumcount() < HELD_OUT * sites.transform("size")

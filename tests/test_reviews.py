@@ -138,6 +138,8 @@ def test_near_duplicates_are_exactly_those_of_all_pairs():
 def test_the_first_of_near_duplicates_is_kept():
     texts = ["I love this phone, it is great!", "i LOVE this phone - it is great", "I hate waiting.", "?!"]
     assert making.keep_first(texts) == [True, False, True, False]
+    assert making.keep_first([*texts, texts[2].upper()], start=2) == [True, True, True, False, False]
+    assert making.keep_first(texts, start=4) == [True] * 4
 
 
 def test_binary_labels_are_the_clear_ones():
