@@ -66,6 +66,9 @@ UNREADABLE = """() => {
 """What a reader can't read: text cut off by a box that doesn't scroll, and text beneath other text or on a picture."""
 
 
+Opener = Callable[..., "playwright.Page"]
+
+
 @pytest.fixture
 def page(page: "playwright.Page") -> "playwright.Page":
     """A page at a desk, in the light, whose motion is reduced so that nothing waits for it."""
@@ -74,9 +77,7 @@ def page(page: "playwright.Page") -> "playwright.Page":
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_text_is_whole_and_alone_at_every_zoom(
-    base: str, open_page: Callable[..., "playwright.Page"], name: str
-) -> None:
+def test_text_is_whole_and_alone_at_every_zoom(base: str, open_page: Opener, name: str) -> None:
     page = open_page(reduced_motion="reduce")
     session = page.context.new_cdp_session(page)
     visit(page, f"{base}/{name}")
@@ -334,11 +335,8 @@ def walk(page: "playwright.Page", most: int = 300) -> list[dict]:
 
 
 @pytest.mark.parametrize(("scheme", "size"), [("light", DESKTOP), ("dark", PHONE)], ids=["desktop", "phone"])
-def test_the_focus_is_seen_wherever_it_goes(
-    base: str, page: "playwright.Page", scheme: str, size: dict[str, int]
-) -> None:
-    page.set_viewport_size(size)
-    page.emulate_media(color_scheme=scheme, reduced_motion="null")
+def test_the_focus_is_seen_wherever_it_goes(base: str, open_page: Opener, scheme: str, size: dict[str, int]) -> None:
+    page = open_page(size, color_scheme=scheme)
     for name in PAGES:
         visit(page, f"{base}/{name}")
         browsers.style(page, browsers.LAID_OUT)
