@@ -166,10 +166,18 @@ def waiting(purpose: str) -> Iterator[None]:
 
 
 def last_sentence(said: str) -> str:
-    """Return the last line of a program's words that says something, without what marks it as an error."""
-    lines = [line.strip(" ×╰▶─>│├-") for line in said.splitlines()]  # noqa: RUF001 - as uv draws them
-    last = next((line for line in reversed(lines) if line), "")
-    return re.sub(r"^(error|cause):\s*", "", last, flags=re.IGNORECASE)
+    """Return the last thing that a program says, in one line, without what marks it as an error.
+
+    uv breaks its sentences to the width of the terminal, and indents what goes on.
+    """
+    found: list[str] = []
+    for line in reversed(said.splitlines()):
+        words = line.strip(" ×╰▶─>│├-")  # noqa: RUF001 - as uv draws them
+        if words:
+            found.insert(0, words)
+        if found and (not line.startswith(" ") or re.match(r"\s*([×╰├]|\w+:\s)", line)):  # noqa: RUF001
+            break
+    return re.sub(r"^(error|cause):\s*", "", " ".join(found), flags=re.IGNORECASE)
 
 
 def in_words(seconds: float) -> str:

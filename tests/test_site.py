@@ -331,7 +331,7 @@ def test_progress_is_remembered_shown_and_forgotten(base: str, page: "playwright
     page.goto(f"{base}/index.html")
     page.locator(".progress-back a").click()
     assert urlsplit(page.url).path == f"/{LESSON}"
-    assert page.locator(f"[data-anchor-id='{urlsplit(page.url).fragment}']").count() == 1
+    page.locator(f"[data-anchor-id='{urlsplit(page.url).fragment}']").wait_for(state="attached")
     done = page.locator(".progress-button")
     done.focus()
     page.keyboard.press("Enter")
