@@ -98,6 +98,7 @@ def test_a_lessons_life_is_as_the_page_tells_it(tmp_path: Path) -> None:
     )
     assert cells[1:] == as_they_were[1:], "prose, code and outputs are as they were"
     assert lessons.front_matter(checkout / "notebooks" / f"{new}.ipynb")["title"] == rename[-1]
+    assert f"execute: {new} is current" in run(checkout, "execute", number)
     prove(checkout)
 
     said = run(checkout, *retire)
