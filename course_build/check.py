@@ -20,8 +20,8 @@ PYTHON = [sys.executable, "-m"]
 ABOUT_LESSONS = ("dialect", "exercises", "fingerprint", "glossary", "notebooks", "quizzes")
 """The test modules, without `test_`, that have something to say of a single lesson (tests/conftest.py picks it)."""
 
-SIDE_BY_SIDE = ("-n", "auto", "--dist", "loadfile")
-"""pytest's options to run on all cores."""
+SIDE_BY_SIDE = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
+"""pytest's options to run on all cores, file by file, in the order that tests/conftest.py gives them."""
 
 Step = Callable[[], "subprocess.CompletedProcess[str]"]
 

@@ -32,6 +32,23 @@ pytest.register_assert_rewrite("proofs")
 
 LESSONS = lessons.paths()
 
+LONG = [
+    f"test_{name}"
+    for name in (
+        "site",
+        "environment",
+        "prepare",
+        "pages",
+        "new_lesson",
+        "scale",
+        "demo",
+        "access",
+        "service",
+        "notebooks",
+    )
+]
+"""The modules that take longest, which begin first."""
+
 SLOW = {"browser", "site", "sites"}
 """The fixtures that render the site or start a browser."""
 
@@ -51,7 +68,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     ]
     if len(wanted) < len(items):
         config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
-        items[:] = wanted
+    # Files are dealt out to the workers in this order: a long one that came last would keep one of them waiting.
+    items[:] = sorted(wanted, key=lambda item: LONG.index(name) if (name := item.path.stem) in LONG else len(LONG))
 
 
 def lesson_of(item: pytest.Item) -> str | None:
