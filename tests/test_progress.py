@@ -160,7 +160,7 @@ def test_an_interrupted_wait_takes_the_child_with_it(tmp_path, monkeypatch):
     [
         ("error: Failed to fetch\n  cause: dns error\n  cause: no such host\n\n", "no such host"),
         ("WARNING: old\nERROR: No matching distribution\n", "No matching distribution"),
-        ("  × No solution:\n  ╰─▶ Because x needs\n      y, we\n      can't.\n", "Because x needs y, we can't."),  # noqa: RUF001
+        ("  cause: Because x needs\n  y, we\n  can't.\n", "Because x needs y, we can't."),
         ("", ""),
         (
             "  × No solution:\n  ╰─▶ Because x needs\n      torch, we\n      can't.\n",
