@@ -162,10 +162,6 @@ def test_an_interrupted_wait_takes_the_child_with_it(tmp_path, monkeypatch):
         ("WARNING: old\nERROR: No matching distribution\n", "No matching distribution"),
         ("  cause: Because x needs\n  y, we\n  can't.\n", "Because x needs y, we can't."),
         ("", ""),
-        (
-            "  × No solution:\n  ╰─▶ Because x needs\n      torch, we\n      can't.\n",
-            "Because x needs torch, we can't.",
-        ),  # noqa: RUF001
     ],
 )
 def test_the_last_sentence_is_what_a_program_says_of_its_failure(said, sentence):
