@@ -4,6 +4,7 @@
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -20,8 +21,11 @@ PYTHON = [sys.executable, "-m"]
 ABOUT_LESSONS = ("dialect", "exercises", "fingerprint", "glossary", "notebooks", "quizzes")
 """The test modules, without `test_`, that have something to say of a single lesson (tests/conftest.py picks it)."""
 
-SIDE_BY_SIDE = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
-"""pytest's options to run on all cores, file by file, in the order that tests/conftest.py gives them."""
+SIDE_BY_SIDE = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "loadfile", "--no-loadscope-reorder")
+"""pytest's options to run on all cores, file by file, in the order that tests/conftest.py gives them.
+
+One worker more than there are cores, for many a test waits: for a browser, a server, a child.
+"""
 
 Step = Callable[[], "subprocess.CompletedProcess[str]"]
 

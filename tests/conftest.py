@@ -33,19 +33,17 @@ pytest.register_assert_rewrite("proofs")
 LESSONS = lessons.paths()
 
 LONG = [
-    f"test_{name}"
-    for name in (
-        "site",
-        "environment",
-        "prepare",
-        "pages",
-        "new_lesson",
-        "scale",
-        "demo",
-        "access",
-        "service",
-        "notebooks",
-    )
+    "test_pages",
+    "test_site",
+    "test_jupyterlab",
+    "test_environment",
+    "test_prepare",
+    "test_new_lesson",
+    "test_scale",
+    "test_demo",
+    "test_access",
+    "test_service",
+    "test_notebooks",
 ]
 """The modules that take longest, which begin first."""
 
