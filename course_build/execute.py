@@ -48,10 +48,11 @@ def run(arguments: argparse.Namespace) -> int:
     """
     stale = {}
     for path in lessons.chosen(arguments.names):
-        reason = "it is forced" if arguments.force else reason_to_run(lessons.read(path), path.name[:2])
+        notebook = lessons.read(path)
+        reason = "it is forced" if arguments.force else reason_to_run(notebook, path.name[:2])
         print(f"execute: {path.stem} {f'is run: {reason}' if reason else 'is current'}", flush=True)
         if reason:
-            stale[path] = lessons.read(path)
+            stale[path] = notebook
     if stale:
         models.prepare()
         run_side_by_side(stale, "execute", save)

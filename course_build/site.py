@@ -9,11 +9,11 @@ import json
 import threading
 from pathlib import Path
 
-from course_build import demo, lessons, lock, models, render
+from course_build import demo, lessons, models, render
 from course_build.errors import BuildError
 from course_build.execute import Lesson, freshen, run_lesson
 from course_build.notebooks import compare
-from course_build.notebooks.fingerprint import fingerprint, reason_to_run
+from course_build.notebooks.fingerprint import fingerprint, saved_fingerprint
 from course_build.paths import BUILD
 from course_build.progress import in_words
 from course_build.stage import stage
@@ -40,7 +40,9 @@ def run(arguments: argparse.Namespace) -> int:
     quarto.start()  # it waits for the network, if it waits
     models.prepare(NEEDED, exports=False)
     (path,) = lessons.chosen([SHOWN])
-    trial = None if arguments.fresh or runs_anyway(path) or ran_before(path) else Trial(path)
+    trial: Trial | None = Trial(path)
+    if arguments.fresh or trial.runs_anyway or trial.ran_before:
+        trial = None
     if trial:
         trial.start()
     try:
@@ -58,35 +60,29 @@ def run(arguments: argparse.Namespace) -> int:
     return trial.result() if trial else 0
 
 
-def state(path: Path) -> dict:
-    """What the outcome of running a lesson here depends on."""
-    return {"lesson": fingerprint(lessons.read(path), path.name[:2]), "pins": lock.pins("learn")}
-
-
-def runs_anyway(path: Path) -> bool:
-    """Whether a lesson's saved outputs aren't current, so that it is run for its page."""
-    return bool(reason_to_run(lessons.read(path), path.name[:2]))
-
-
-def ran_before(path: Path) -> bool:
-    """Whether a lesson was run here as it is now, and put out what its page shows."""
-    try:
-        return json.loads(NOTE.read_text(encoding="utf-8")) == state(path)
-    except (OSError, ValueError):
-        return False
-
-
 class Trial(threading.Thread):
     """A lesson that is run on this machine, while something else goes on, and compared with its saved outputs."""
 
     def __init__(self, path: Path):
         """Read the lesson, with the outputs that are saved."""
         super().__init__(daemon=True)
-        self.path, self.state = path, state(path)
         notebook = lessons.read(path)
         self.cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-        self.lesson = Lesson(path, notebook, self.state["lesson"])
+        self.lesson = Lesson(path, notebook, fingerprint(notebook, path.name[:2]))
         self.failure = ""
+
+    @property
+    def runs_anyway(self) -> bool:
+        """Whether the lesson's saved outputs aren't current, so that it is run for its page."""
+        return saved_fingerprint(self.lesson.notebook) != self.lesson.made_of
+
+    @property
+    def ran_before(self) -> bool:
+        """Whether the lesson was run here as it is now, and put out what its page shows."""
+        try:
+            return json.loads(NOTE.read_text(encoding="utf-8")) == self.lesson.made_of
+        except (OSError, ValueError):
+            return False
 
     def run(self) -> None:
         """Run the lesson; a failure is kept for the result."""
@@ -117,7 +113,7 @@ class Trial(threading.Thread):
             return 0
         print(f"{ran}: its {len(self.cells)} cells put out what the page shows", flush=True)
         NOTE.parent.mkdir(parents=True, exist_ok=True)
-        NOTE.write_text(json.dumps(self.state), encoding="utf-8")
+        NOTE.write_text(json.dumps(self.lesson.made_of), encoding="utf-8")
         return 0
 
     def differing(self) -> dict[int, str]:

@@ -183,7 +183,7 @@ def test_what_make_site_runs_here_is_compared_with_its_page(folder, tmp_path, mo
     capsys.readouterr()
     assert trial(path).result() == 0
     assert "its 3 cells put out what the page shows" in capsys.readouterr().out
-    assert json.loads((tmp_path / "note.json").read_text())["lesson"]
+    assert json.loads((tmp_path / "note.json").read_text()) == lessons.read(path).metadata["course"]["fingerprint"]
     notebook = lessons.read(path)
     notebook.cells[3].outputs[0].data["text/plain"] = "3"
     nbformat.write(notebook, path)

@@ -59,16 +59,21 @@ def fingerprint(notebook: NotebookNode, lesson: str) -> dict:
     found = {
         "cells": short(repr([(without_comments(source), each) for source, each in zip(sources, tags, strict=True)])),
         "lock": short("\n".join(lock.pins("learn"))),
-        "files": {name: hash_file(ROOT / name) for name in files if name != CATALOGUE},
+        "files": {name: hash_source(ROOT / name) for name in files if name != CATALOGUE},
     }
     if CATALOGUE in files:
-        found["models"] = short(hash_file(ROOT / CATALOGUE) + hash_file(ROOT / EXPORTS))
+        found["models"] = short(hash_source(ROOT / CATALOGUE) + hash_source(ROOT / EXPORTS))
     return found
+
+
+def saved_fingerprint(notebook: NotebookNode) -> dict:
+    """Return what the saved outputs of a lesson were made of; empty where `make execute` saved none."""
+    return notebook.metadata.get(KEY, {}).get("fingerprint", {})
 
 
 def reason_to_run(notebook: NotebookNode, lesson: str) -> str:
     """Return in words what changed since the outputs of a lesson were saved, or an empty string if nothing did."""
-    saved = notebook.metadata.get(KEY, {}).get("fingerprint", {})
+    saved = saved_fingerprint(notebook)
     now = fingerprint(notebook, lesson)
     if saved == now:
         return ""
@@ -214,7 +219,7 @@ def short(text: str | bytes) -> str:
     return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()[:12]
 
 
-def hash_file(path: Path) -> str:
+def hash_source(path: Path) -> str:
     """Return the short hash of what counts in a file: of Python its code, of TOML its values, of others each byte."""
     return _hash_content(path.suffix, path.read_bytes())
 
