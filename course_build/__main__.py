@@ -14,8 +14,8 @@ from types import ModuleType
 if sys.version_info < (3, 11):  # noqa: UP036 - before anything is imported that an old Python can't even read
     sys.exit("The course needs Python 3.11, 3.12 or 3.13. Install one and name it: make site PYTHON=python3.12")
 
-from course_build import environment, package_settings
-from course_build.errors import BuildError
+from course_build import BuildError
+from course_build.setup import environment, pip_and_uv_settings
 
 LEARN = ("learn", "site")
 """What a lesson imports, and what runs, renders and checks it: lesson 2 renders a page."""
@@ -24,28 +24,32 @@ RUN = (*LEARN, "scale")
 ALL = (*RUN, "test")
 
 COMMANDS = {
-    "site": ("do all the set-up and render the site; again, render what changed", LEARN),
-    "models": ("prepare the models that the lessons use, without the Hub", LEARN),
-    "execute": ("run lessons and save what they put out", RUN),
-    "preview": ("serve the rendered site on this machine", LEARN),
-    "check": ("prove everything: lint, tests, and every output of every notebook", ALL),
-    "lab": ("open the lessons in JupyterLab", LEARN),
-    "bench": ("measure speed beside the peers, into benchmarks/", RUN),
-    "clean": ("delete what was built; the environment and the models stay", None),
-    "demo": ("fetch and make what the demo in the browser needs", LEARN),
-    "blog": ("make a small Quarto blog of your own, ready to render", LEARN),
-    "train": ("train the adapters that the embedded models are made of", RUN),
-    "new-lesson": ("make all that a new lesson needs, working from the start", ALL),
-    "rename-lesson": ("give a lesson another title, everywhere", ALL),
-    "retire-lesson": ("take a lesson out, with all that belongs to it", LEARN),
-    "exercises": ("write the stubs of the exercises from their solutions", LEARN),
-    "syllabus": ("write the syllabus from the lessons' front matter", LEARN),
-    "cards": ("draw the pictures that shared links to the lessons show", ALL),
-    "upgrade-report": ("run the lessons with other versions of the packages, and say what breaks", ALL),
-    "reviews": ("make the file of labelled reviews again from its source", LEARN),
-    "lock": ("resolve the dependencies again and write requirements.lock", ()),
+    "site": ("site.build", "do all the set-up and render the site; again, render what changed", LEARN),
+    "models": ("models.prepare", "prepare the models that the lessons use, without the Hub", LEARN),
+    "execute": ("notebooks.execute", "run lessons and save what they put out", RUN),
+    "preview": ("site.preview", "serve the rendered site on this machine", LEARN),
+    "check": ("check", "prove everything: lint, tests, and every output of every notebook", ALL),
+    "lab": ("lab", "open the lessons in JupyterLab", LEARN),
+    "bench": ("bench", "measure speed beside the peers, into benchmarks/", RUN),
+    "clean": ("clean", "delete what was built; the environment and the models stay", None),
+    "demo": ("site.demo", "fetch and make what the demo in the browser needs", LEARN),
+    "blog": ("site.blog", "make a small Quarto blog of your own, ready to render", LEARN),
+    "train": ("training.train", "train the adapters that the embedded models are made of", RUN),
+    "new-lesson": ("lessons.new", "make all that a new lesson needs, working from the start", ALL),
+    "rename-lesson": ("lessons.rename", "give a lesson another title, everywhere", ALL),
+    "retire-lesson": ("lessons.retire", "take a lesson out, with all that belongs to it", LEARN),
+    "exercises": ("lessons.exercise_stubs", "write the stubs of the exercises from their solutions", LEARN),
+    "syllabus": ("lessons.syllabus", "write the syllabus from the lessons' front matter", LEARN),
+    "cards": ("lessons.social_cards", "draw the pictures that shared links to the lessons show", ALL),
+    "upgrade-report": (
+        "notebooks.upgrade_report",
+        "run the lessons with other versions of the packages, and say what breaks",
+        ALL,
+    ),
+    "reviews": ("training.rated_snippets", "make the file of labelled reviews again from its source", LEARN),
+    "lock": ("setup.lock", "resolve the dependencies again and write requirements.lock", ()),
 }
-"""Each command with what it does and the layers of the environment that it wants; `None`: it wants no environment."""
+"""Each command with its module, what it does, and the layers of the environment that it wants (`None`: none at all)."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -54,7 +58,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m course_build", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     try:
-        for name, (text, layers) in COMMANDS.items():
+        for name, (_, text, layers) in COMMANDS.items():
             command = commands.add_parser(name, help=text, description=text)
             if name in arguments[:1]:
                 if layers is not None and (status := _enter(arguments, layers)) is not None:
@@ -81,7 +85,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def module_name(command: str) -> str:
     """Return the name of the module that is a command."""
-    return f"course_build.{command.replace('-', '_')}"
+    return f"course_build.{COMMANDS[command][0]}"
 
 
 def module(command: str) -> ModuleType:
@@ -118,7 +122,7 @@ def _enter(arguments: list[str], layers: Sequence[str]) -> int | None:
 def _run(interpreter: str, arguments: list[str]) -> int:
     """Run the same command with another interpreter (a child, for Windows has no exec)."""
     # Without bytecode every process would compile torch anew.
-    environ = {**package_settings.environ("PYTHONDONTWRITEBYTECODE"), ENTERED: "1"}
+    environ = {**pip_and_uv_settings.environ("PYTHONDONTWRITEBYTECODE"), ENTERED: "1"}
     return subprocess.run([interpreter, "-m", "course_build", *arguments], env=environ).returncode
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from course_build import models
+from course_build.models import prepare
 from course_build.paths import ROOT
 
 PACKAGES = ("torch", "transformers", "onnxruntime")
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run every script in `benchmarks/`; return 1 when one fails."""
-    models.prepare()
+    prepare.prepare()
     scripts = sorted((ROOT / "benchmarks").glob("*.py"))
     failed = [script.name for script in scripts if subprocess.run([sys.executable, script], cwd=ROOT).returncode]
     return 1 if failed else 0

@@ -11,10 +11,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from course_build import demo, lessons, models, offline
+from course_build.lessons import index as lessons
+from course_build.models import prepare
 from course_build.notebooks.compare import SANITIZER
 from course_build.paths import NOTEBOOKS, ROOT
 from course_build.progress import in_words
+from course_build.setup import network_off
+from course_build.site import demo
 
 PYTHON = [sys.executable, "-m"]
 
@@ -45,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         BuildError: a name fits no lesson, or the models can't be prepared.
     """
     chosen = lessons.chosen(arguments.names)
-    models.prepare()
+    prepare.prepare()
     if arguments.names:
         return take(steps_for(chosen))
     demo.prepare_if_possible()
@@ -54,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         {
             "lint": lambda: subprocess.run([*PYTHON, "ruff", "check", "."], cwd=ROOT),
             "format": lambda: subprocess.run([*PYTHON, "ruff", "format", "--check", "."], cwd=ROOT),
-            "notebooks": lambda: offline.run(nbval_command(NOTEBOOKS), cwd=ROOT),
+            "notebooks": lambda: network_off.run(nbval_command(NOTEBOOKS), cwd=ROOT),
             "tests": lambda: subprocess.run([*PYTHON, "pytest", "-q", *SIDE_BY_SIDE, *quick], cwd=ROOT),
         }
     )
@@ -72,7 +75,7 @@ def steps_for(chosen: list[Path]) -> dict[str, Step]:
         "lint": lambda: subprocess.run([*PYTHON, "ruff", "check", *files], cwd=ROOT),
         "format": lambda: subprocess.run([*PYTHON, "ruff", "format", "--check", *files], cwd=ROOT),
         "form, exercises and quiz": lambda: subprocess.run([*PYTHON, "pytest", "-q", *only, *modules], cwd=ROOT),
-        "outputs": lambda: offline.run(nbval_command(*chosen), cwd=ROOT),
+        "outputs": lambda: network_off.run(nbval_command(*chosen), cwd=ROOT),
     }
 
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from course_build import models
+from course_build.models import prepare
 from course_build.paths import NOTEBOOKS, ROOT
 
 DEFAULTS = Path(__file__).parent / "jupyter"
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Start JupyterLab in `notebooks/`, and with the checkout in reach: the lessons link to the glossary above them."""
-    models.prepare()
+    prepare.prepare()
     folders = [*filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")]), str(DEFAULTS)]
     environ = {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(folders)}
     command = [sys.executable, "-m", "jupyterlab", f"--LabApp.default_url=/lab/tree/{NOTEBOOKS.name}"]

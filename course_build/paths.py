@@ -14,5 +14,8 @@ BUILD = ROOT / "_build"
 SITE = ROOT / "_site"
 """The rendered site."""
 
+ADAPTERS = ROOT / "course_build" / "training" / "adapters"
+"""What fine-tuning added, as `python -m course_build train` wrote it: a folder for every model, under its own name."""
+
 LOCK = ROOT / "requirements.lock"
 """The exact version of every package that set-up installs."""

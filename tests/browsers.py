@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from course_build import browser
-from course_build.errors import BuildError
+from course_build import BuildError
+from course_build.site import chromium
 
 
 @contextlib.contextmanager
@@ -16,7 +16,7 @@ def launch() -> Iterator["playwright.Browser"]:  # noqa: F821 - playwright may b
     """Run a browser without a window, or skip the test. Its pages are there when their libraries are."""
     with contextlib.ExitStack() as stack:
         try:
-            running = stack.enter_context(browser.launch())
+            running = stack.enter_context(chromium.launch())
         except BuildError as error:
             pytest.skip(str(error))
         from playwright.sync_api import Page

@@ -12,9 +12,10 @@ import filelock
 import nbformat
 import pytest
 
-from course_build import demo, lessons, lighten, preview, render
+from course_build.lessons import index as lessons
 from course_build.paths import NOTEBOOKS
-from course_build.stage import stage
+from course_build.site import demo, page_weight, preview, render
+from course_build.site.stage import stage
 from course_utils import SentimentPipeline, checkpoint
 from course_utils.backends import cores
 
@@ -141,11 +142,11 @@ def rendered(renderer: str, folder: Path) -> None:
     quarto = render.find_quarto(install=False) if renderer == "quarto" else None
     staged, site = stage(folder / "staged"), folder / "_site"
     demo.add(staged)
-    prune, whole = lighten.prune, []
+    prune, whole = page_weight.prune, []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lighten, "prune", lambda css, names: whole.append(css) or prune(css, names))
+        patch.setattr(page_weight, "prune", lambda css, names: whole.append(css) or prune(css, names))
         render.render_with(quarto, staged, site)
-    for path, css in zip(sorted((site / lighten.LIBRARIES).rglob("*.css")), whole, strict=True):
+    for path, css in zip(sorted((site / page_weight.LIBRARIES).rglob("*.css")), whole, strict=True):
         copy = folder / "whole" / path.relative_to(site)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text(css, encoding="utf-8")

@@ -16,9 +16,9 @@ from bs4 import BeautifulSoup
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from course_build import BuildError
 from course_build import __main__ as command
-from course_build import blog, render
-from course_build.errors import BuildError
+from course_build.site import blog, render
 
 FILES = [
     ".github/workflows/publish.yml",
@@ -479,9 +479,9 @@ def test_the_title_stands_once_in_the_template() -> None:
 
 
 def test_the_package_carries_every_file() -> None:
-    root = blog.TEMPLATE.parents[1]
+    root = ROOT
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
-    assert "blog_template/**/*" in project["tool"]["setuptools"]["package-data"]["course_build"]
+    assert "site/blog_template/**/*" in project["tool"]["setuptools"]["package-data"]["course_build"]
     assert [name for name in files(blog.TEMPLATE) if "_site/" not in name and ".quarto/" not in name] == FILES
 
 

@@ -6,10 +6,10 @@ import sys
 import pytest
 from packaging.requirements import Requirement
 
-from course_build import environment as build_environment
-from course_build import lock
 from course_build.check import nbval_command
 from course_build.paths import NOTEBOOKS, ROOT
+from course_build.setup import environment as build_environment
+from course_build.setup import lock
 from course_utils import environment
 from course_utils.environment import Finding, Report, check_environment
 

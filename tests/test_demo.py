@@ -21,9 +21,10 @@ import onnxruntime
 import pytest
 from browsers import PHONE
 
-from course_build import demo, npm
-from course_build.errors import BuildError
+from course_build import BuildError
+from course_build.models import npm
 from course_build.paths import ROOT
+from course_build.site import demo
 from course_utils import reviews
 from course_utils.models import ONNX_FP32, CheckpointError, File, onnx_folder
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from course_build import lessons
+from course_build.lessons import index as lessons
 from course_build.paths import ROOT
 
 LESSONS = lessons.paths()

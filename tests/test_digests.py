@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from course_build import digests
-from course_build.digests import RECORD, Digests, hash_file
+from course_build.models import hashed_files
+from course_build.models.hashed_files import RECORD, Digests, hash_file
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two files whose digests are kept, although they are new."""
-    monkeypatch.setattr(digests, "SETTLED", 0)
+    monkeypatch.setattr(hashed_files, "SETTLED", 0)
     (tmp_path / "model").mkdir()
     for name in ("weights", "config"):
         (tmp_path / "model" / name).write_bytes(b"so many numbers")
@@ -31,7 +31,7 @@ def read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
     known = Digests(folder)
     with monkeypatch.context() as patch:
-        patch.setattr(digests, "hash_file", hash_and_note)
+        patch.setattr(hashed_files, "hash_file", hash_and_note)
         for path in [path for path in folder.rglob("*") if path.is_file() and path.name != RECORD]:
             assert known(path) == hash_file(path)
     known.save()

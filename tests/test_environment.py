@@ -20,10 +20,10 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from course_build import BuildError
 from course_build import __main__ as commands
-from course_build import environment, installers, lock
-from course_build.errors import BuildError
 from course_build.paths import LOCK, ROOT
+from course_build.setup import environment, installers, lock
 
 BASE = environment.base_interpreter()
 
@@ -95,7 +95,7 @@ def test_environment_yml_is_the_environment_of_a_learner(project):
     assert Requirement(f"python{project['requires-python']}").specifier.contains(python.removeprefix("python=") + ".1")
     assert "-c requirements.lock" in pip["pip"]
     assert "-e .[site]" in pip["pip"]
-    assert commands.COMMANDS["lab"][1] == ("learn", "site")
+    assert commands.COMMANDS["lab"][2] == ("learn", "site")
     assert any(part.startswith("quarto") for part in plain)
 
 
@@ -112,7 +112,7 @@ def test_a_command_can_be_imported_with_the_layers_that_it_wants(layers):
     owners = importlib.metadata.packages_distributions()
     hidden = [module for module, owned in owners.items() if {lock.name_of(name) for name in owned} <= others]
     assert "pytest" in hidden
-    names = [commands.module_name(name) for name, (_, wanted) in commands.COMMANDS.items() if wanted == layers]
+    names = [commands.module_name(name) for name, (_, _, wanted) in commands.COMMANDS.items() if wanted == layers]
     code = f"import sys; sys.modules |= dict.fromkeys({hidden}); import {', '.join(names)}"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -485,7 +485,7 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
 def test_set_ups_at_once_wait_for_each_other_and_say_so(tmp_path):
     """Several processes write their begin and end into one file: under the lock no two overlap."""
     code = (
-        "import sys, time\nfrom pathlib import Path\nfrom course_build.environment import exclusive\n"
+        "import sys, time\nfrom pathlib import Path\nfrom course_build.setup.environment import exclusive\n"
         "with exclusive(Path(sys.argv[1])):\n"
         "    for word in ('begin', 'end'):\n"
         "        with open(sys.argv[2], 'a') as log: log.write(word + '\\n')\n"

@@ -12,11 +12,11 @@ import nbformat
 import psutil
 import pytest
 
-from course_build import execute, lessons
-from course_build.errors import BuildError
-from course_build.notebooks import fingerprint
+from course_build import BuildError
+from course_build.lessons import index as lessons
+from course_build.notebooks import execute, fingerprint
 from course_build.paths import ROOT
-from course_build.site import Trial
+from course_build.site.build import Trial
 
 
 def write(folder: Path, name: str, *sources: str, prose: str = "Some prose.", tags: tuple[str, ...] = ()) -> Path:
@@ -177,7 +177,7 @@ def trial(path: Path) -> Trial:
 
 
 def test_what_make_site_runs_here_is_compared_with_its_page(folder, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("course_build.site.NOTE", tmp_path / "note.json")
+    monkeypatch.setattr("course_build.site.build.NOTE", tmp_path / "note.json")
     path = write(folder, "03_one", "print('a')", "1 + 1", "print('b')")
     run()
     capsys.readouterr()

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from conftest import LESSONS
 
-from course_build import lessons
+from course_build.lessons import index as lessons
 from course_build.notebooks import fingerprint as module
 from course_build.notebooks.fingerprint import dependencies, fingerprint, reason_to_run, without_comments
 from course_build.paths import ROOT
@@ -31,10 +31,10 @@ FILES = {
     "course_utils/.DS_Store": "litter",
     "course_build/__init__.py": "",
     "course_build/__main__.py": "",
-    "course_build/blog.py": "from pathlib import Path\nTEMPLATE = Path(__file__).with_name('blog_template')\n",
-    "course_build/blog_template/index.qmd": "hello\n",
-    "course_build/blog_template/.DS_Store": "litter",
-    "course_build/onnx_export.py": "RECIPE = 1\n",
+    "course_build/site/blog.py": "from pathlib import Path\nTEMPLATE = Path(__file__).with_name('blog_template')\n",
+    "course_build/site/blog_template/index.qmd": "hello\n",
+    "course_build/site/blog_template/.DS_Store": "litter",
+    "course_build/models/onnx_export.py": "RECIPE = 1\n",
 }
 
 
@@ -87,7 +87,7 @@ def test_what_a_cell_needs_is_found_by_following_its_imports(checkout, source, n
 def test_a_folder_that_a_module_names_counts_without_litter(checkout):
     source = "[sys.executable, '-m', 'course_build', 'blog', str(blog)]"
     assert names(source) == {
-        *("course_build/__main__.py", "course_build/blog.py", "course_build/blog_template/index.qmd")
+        *("course_build/__main__.py", "course_build/site/blog.py", "course_build/site/blog_template/index.qmd")
     }
 
 
@@ -126,7 +126,7 @@ def saved(source: str = SOURCE) -> nbformat.NotebookNode:
         ("course_utils/plots.py", "colour  #", "colour.upper()  #", "changed: course_utils/plots.py"),
         ("course_utils/style.py", "red", "blue", "changed: course_utils/style.py"),
         ("course_utils/models.toml", "1", "2", "changed: the catalogue of models"),
-        ("course_build/onnx_export.py", "1", "2", "changed: the catalogue of models"),
+        ("course_build/models/onnx_export.py", "1", "2", "changed: the catalogue of models"),
     ],
 )
 def test_a_changed_file_is_named(checkout, file, old, new, said):

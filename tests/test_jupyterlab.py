@@ -18,8 +18,8 @@ import pytest
 from browsers import DESKTOP
 from proofs import lesson_03
 
-from course_build import offline
 from course_build.paths import NOTEBOOKS, ROOT
+from course_build.setup import network_off
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -62,7 +62,7 @@ def server(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[d
         "JUPYTER_RUNTIME_DIR": home / "runtime",
         "JUPYTERLAB_SETTINGS_DIR": home / "settings",
         "JUPYTERLAB_WORKSPACES_DIR": home / "workspaces",
-        "PYTHONPATH": offline.GUARD,
+        "PYTHONPATH": network_off.GUARD,
     }
     (home / "more" / "labconfig").mkdir(parents=True)
     (home / "more" / "labconfig" / "default_setting_overrides.json").write_text(json.dumps(ALL_IN_VIEW), "utf-8")

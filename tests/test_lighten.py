@@ -8,8 +8,8 @@ import pytest
 from bs4 import BeautifulSoup
 from conftest import served
 
-from course_build import lighten
 from course_build.paths import ROOT
+from course_build.site import page_weight
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -35,7 +35,7 @@ def lightened(tmp_path: Path) -> tuple[BeautifulSoup, Path]:
     (folder / "pictures" / "there.png").write_bytes(PNG)
     (tmp_path / "styles.css").write_text('@font-face { font-family: "A"; src: url("fonts/a.woff2") }', encoding="utf-8")
     page = BeautifulSoup(PAGE, "html.parser")
-    lighten.lighten_page(page, folder / "lesson.html")
+    page_weight.lighten_page(page, folder / "lesson.html")
     return page, folder
 
 
@@ -80,7 +80,7 @@ def test_neighbouring_tokens_of_one_kind_become_one(lightened: tuple[BeautifulSo
 
 def test_a_token_that_goes_looks_like_the_code_around_it() -> None:
     css = (ROOT / "styles.css").read_text(encoding="utf-8")
-    for kind in lighten.PLAIN.replace("span", "").split(", "):
+    for kind in page_weight.PLAIN.replace("span", "").split(", "):
         *_, last = re.findall(rf"#quarto-content code span[^{{]*\{kind}\b[^{{]*{{([^}}]*)}}", css)
         assert last.strip() == "color: var(--code-text);", kind
 
@@ -109,7 +109,7 @@ def test_a_token_that_goes_looks_like_the_code_around_it() -> None:
     ],
 )
 def test_a_rule_goes_only_if_nothing_can_have_it(css: str, left: str) -> None:
-    assert lighten.prune(css, {"used", "--used"}) == left
+    assert page_weight.prune(css, {"used", "--used"}) == left
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_rule_goes_only_if_nothing_can_have_it(css: str, left: str) -> None:
     ],
 )
 def test_a_dark_sheet_keeps_what_differs_from_the_light_one(light: str, dark: str, left: str) -> None:
-    assert lighten.differing(dark, light) == left
+    assert page_weight.differing(dark, light) == left
 
 
 def test_the_names_of_pages_and_scripts_are_used(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_the_names_of_pages_and_scripts_are_used(tmp_path: Path) -> None:
     (tmp_path / "b.js").write_text("toggle('six-seven')", "utf-8")
     (tmp_path / "bootstrap.min.js").write_text("'carousel', '--eleven'", "utf-8")
     (tmp_path / "c.css").write_text("p { color: var( --eight, red); --ten: 1 }", "utf-8")
-    names = lighten.used_names(tmp_path)
+    names = page_weight.used_names(tmp_path)
     assert {"one", "two", "three", "four", "six-seven", "show", "--eight", "--nine", "--eleven"} <= names
     assert not {"prose", "carousel", "--ten"} & names
 
@@ -158,7 +158,7 @@ window.addEventListener("DOMContentLoaded", { handleEvent() { tell("4 as an obje
 
 def test_what_waits_for_a_page_waits_for_its_late_libraries(tmp_path: Path, browser: "playwright.Browser") -> None:  # noqa: F821
     page = BeautifulSoup(WAITING, "html.parser")
-    lighten.read_libraries_late(page)
+    page_weight.read_libraries_late(page)
     assert [script.get("src") for script in page.find_all("script")] == [None] * 3
     assert page.head.meta.find_next_sibling().name == "title", "what a browser has to know comes first"
     (tmp_path / "index.html").write_text(str(page), encoding="utf-8")
@@ -183,5 +183,5 @@ def test_what_waits_for_a_page_waits_for_its_late_libraries(tmp_path: Path, brow
 
 def test_a_page_without_libraries_stays() -> None:
     page = BeautifulSoup("<html><head><title>T</title></head><body>x</body></html>", "html.parser")
-    lighten.read_libraries_late(page)
+    page_weight.read_libraries_late(page)
     assert str(page) == "<html><head><title>T</title></head><body>x</body></html>"

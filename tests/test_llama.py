@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-from course_build import llama
+from course_build.models import from_gguf
 from course_utils import models
 from course_utils.models import PREPARE_COMMAND, catalogue, checkpoint, models_folder
 
@@ -86,7 +86,7 @@ def write_gguf(model: LlamaForCausalLM, folder: Path, quantize=None, **changes: 
     writer.add_unk_token_id(0)
     writer.add_pad_token_id(2)
     writer.add_chat_template("{% for message in messages %}{{ message['content'] }}{% endfor %}")
-    ggufs_name = {theirs: ours for ours, theirs in llama.NAMES.items()}
+    ggufs_name = {theirs: ours for ours, theirs in from_gguf.NAMES.items()}
     for name, tensor in model.state_dict().items():
         if name == "lm_head.weight":
             continue
@@ -118,7 +118,7 @@ def logits_of(model: torch.nn.Module, ids: torch.Tensor) -> torch.Tensor:
 
 def test_a_small_llama_comes_back_with_the_same_weights_and_logits(small, tmp_path: Path) -> None:
     write_gguf(small, tmp_path / "gguf")
-    llama.write_llama(tmp_path / "gguf", tmp_path / "checkpoint")
+    from_gguf.write_llama(tmp_path / "gguf", tmp_path / "checkpoint")
     back = AutoModelForCausalLM.from_pretrained(tmp_path / "checkpoint", dtype=torch.float32).eval()
     expected, found = small.state_dict(), back.state_dict()
     assert set(found) == set(expected)
@@ -133,7 +133,7 @@ def test_a_small_llama_comes_back_with_the_same_weights_and_logits(small, tmp_pa
 def test_quantized_blocks_are_decoded_as_gguf_decodes_them(small, tmp_path: Path, kind: str) -> None:
     quantize = gguf.GGMLQuantizationType[kind]
     write_gguf(small, tmp_path / "gguf", quantize)
-    llama.write_llama(tmp_path / "gguf", tmp_path / "checkpoint")
+    from_gguf.write_llama(tmp_path / "gguf", tmp_path / "checkpoint")
     found = load_file(tmp_path / "checkpoint" / "model.safetensors")
     for part in ("o_proj", "v_proj"):
         name = f"model.layers.1.self_attn.{part}.weight"
@@ -145,7 +145,7 @@ def test_quantized_blocks_are_decoded_as_gguf_decodes_them(small, tmp_path: Path
 def test_the_same_file_gives_the_same_bytes(small, tmp_path: Path) -> None:
     write_gguf(small, tmp_path / "gguf", gguf.GGMLQuantizationType.Q8_0)
     for name in ("one", "two"):
-        llama.write_llama(tmp_path / "gguf", tmp_path / name)
+        from_gguf.write_llama(tmp_path / "gguf", tmp_path / name)
     files = sorted(path.name for path in (tmp_path / "one").iterdir())
     assert "model.safetensors" in files
     assert all((tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes() for name in files)
@@ -163,12 +163,12 @@ def test_the_same_file_gives_the_same_bytes(small, tmp_path: Path) -> None:
 def test_a_file_that_is_something_else_is_refused(small, tmp_path: Path, changes: dict, sentence: str) -> None:
     write_gguf(small, tmp_path / "gguf", **changes)
     with pytest.raises(ValueError, match=sentence):
-        llama.write_llama(tmp_path / "gguf", tmp_path / "checkpoint")
+        from_gguf.write_llama(tmp_path / "gguf", tmp_path / "checkpoint")
 
 
 def test_there_has_to_be_one_file(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="has 0 GGUF files"):
-        llama.write_llama(tmp_path, tmp_path / "checkpoint")
+        from_gguf.write_llama(tmp_path, tmp_path / "checkpoint")
 
 
 # The prepared model
@@ -232,7 +232,7 @@ def test_it_is_what_transformers_makes_of_the_gguf_file(folder: Path, part: Path
     """
     monkeypatch.setenv("COURSE_MODELS", "embedded")
     assert checkpoint(SMOL) == str(folder)
-    llama.write_llama(part, tmp_path)
+    from_gguf.write_llama(part, tmp_path)
     # Version 4 of transformers always decodes the blocks, version 5 has to be told.
     decode = getattr(transformers, "GgufConfig", None)
     options = {"quantization_config": decode(dequantize=True)} if decode else {}

@@ -26,8 +26,9 @@ from transformers import (
     pipeline,
 )
 
-from course_build import minilm, slices
-from course_build.models import ADAPTERS
+from course_build.models import from_minilm
+from course_build.paths import ADAPTERS
+from course_build.training import held_out_sentences
 from course_utils import models
 from course_utils.models import MANIFEST, PREPARE_COMMAND, CheckpointError, catalogue, checkpoint, models_folder
 
@@ -86,7 +87,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def distilbert(source: Path, tmp_path: Path) -> Path:
-    minilm.write_distilbert(source, tmp_path / "distilbert", ["NEGATIVE", "POSITIVE"])
+    from_minilm.write_distilbert(source, tmp_path / "distilbert", ["NEGATIVE", "POSITIVE"])
     return tmp_path / "distilbert"
 
 
@@ -205,7 +206,9 @@ def hidden_states(model: torch.nn.Module, **inputs: torch.Tensor) -> list[torch.
         return model.eval()(**inputs, output_hidden_states=True).hidden_states
 
 
-@pytest.mark.parametrize(("write", "labels"), [(minilm.write_distilbert, ["A", "B"]), (minilm.write_bert, list("ABC"))])
+@pytest.mark.parametrize(
+    ("write", "labels"), [(from_minilm.write_distilbert, ["A", "B"]), (from_minilm.write_bert, list("ABC"))]
+)
 def test_any_bert_keeps_its_hidden_states(source: Path, tmp_path: Path, write, labels: list[str]) -> None:
     write(source, tmp_path, labels)
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path)
@@ -223,10 +226,10 @@ def test_any_bert_keeps_its_hidden_states(source: Path, tmp_path: Path, write, l
 
 def test_without_labels_the_encoder_alone_is_written(source: Path, tmp_path: Path) -> None:
     for name, labels in (("classifier", ["A", "B"]), ("encoder", [])):
-        minilm.write_distilbert(source, tmp_path / name, labels)
-    classifier, encoder = (load_file(tmp_path / name / minilm.WEIGHTS) for name in ("classifier", "encoder"))
+        from_minilm.write_distilbert(source, tmp_path / name, labels)
+    classifier, encoder = (load_file(tmp_path / name / from_minilm.WEIGHTS) for name in ("classifier", "encoder"))
     assert {f"distilbert.{name}" for name in encoder} == {
-        name for name in classifier if not minilm.HEAD.fullmatch(name)
+        name for name in classifier if not from_minilm.HEAD.fullmatch(name)
     }
     assert all(np.array_equal(tensor, classifier[f"distilbert.{name}"]) for name, tensor in encoder.items())
     config = json.loads((tmp_path / "encoder" / "config.json").read_text(encoding="utf-8"))
@@ -238,7 +241,7 @@ def test_the_folded_encoder_is_minilm(ready: None, tmp_path: Path) -> None:
     """With the real weights, before the adapter: hidden states within 1e-5 of the BertModel's, text by text."""
     source = catalogue()[SST2].source
     folder = models_folder() / source.kept_in
-    minilm.write_distilbert(folder, tmp_path, ["NEGATIVE", "POSITIVE"])
+    from_minilm.write_distilbert(folder, tmp_path, ["NEGATIVE", "POSITIVE"])
     bert, tokenizer = BertModel.from_pretrained(folder), AutoTokenizer.from_pretrained(checkpoint(TWEETS))
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path)
     folded = AutoTokenizer.from_pretrained(tmp_path)
@@ -254,10 +257,10 @@ def test_a_bert_that_distilbert_cannot_hold_is_refused(source: Path, tmp_path: P
     config = json.loads((source / "config.json").read_text(encoding="utf-8"))
     (tmp_path / "other" / "config.json").write_text(json.dumps(config | {"layer_norm_eps": 1e-5}), encoding="utf-8")
     with pytest.raises(ValueError, match="epsilon"):
-        minilm.write_distilbert(tmp_path / "other", tmp_path / "target", ["A", "B"])
+        from_minilm.write_distilbert(tmp_path / "other", tmp_path / "target", ["A", "B"])
     (tmp_path / "other" / "config.json").write_text(json.dumps(config | {"model_type": "roberta"}), encoding="utf-8")
     with pytest.raises(ValueError, match="isn't a BERT"):
-        minilm.write_bert(tmp_path / "other", tmp_path / "target", ["A", "B"])
+        from_minilm.write_bert(tmp_path / "other", tmp_path / "target", ["A", "B"])
 
 
 def test_the_tokenizer_neither_pads_nor_cuts_at_the_source_s_length(distilbert: Path) -> None:
@@ -298,9 +301,9 @@ def adapter_tensors() -> dict[str, np.ndarray]:
 
 
 def test_merging_adds_the_product_and_replaces_the_head(distilbert: Path, tmp_path: Path) -> None:
-    before, tensors = load_file(distilbert / minilm.WEIGHTS), adapter_tensors()
-    minilm.merge_adapter(distilbert, write_adapter(tmp_path / "adapter", tensors))
-    after = load_file(distilbert / minilm.WEIGHTS)
+    before, tensors = load_file(distilbert / from_minilm.WEIGHTS), adapter_tensors()
+    from_minilm.merge_adapter(distilbert, write_adapter(tmp_path / "adapter", tensors))
+    after = load_file(distilbert / from_minilm.WEIGHTS)
     module = "distilbert.transformer.layer.2.ffn.lin1"
     a, b = (tensors[f"{module}.lora_{side}.weight"].astype(np.float64) for side in "AB")
     np.testing.assert_allclose(after[f"{module}.weight"], before[f"{module}.weight"] + 8 / 4 * b @ a, rtol=0, atol=1e-5)
@@ -329,8 +332,8 @@ def test_merging_is_pefts_to_the_last_bit(distilbert: Path, tmp_path: Path) -> N
             parameter.data = (torch.randn_like(parameter) / 10).half().float()
     model.save_pretrained(tmp_path / "adapter")
     expected = model.merge_and_unload().state_dict()
-    minilm.merge_adapter(distilbert, tmp_path / "adapter")
-    merged = load_file(distilbert / minilm.WEIGHTS)
+    from_minilm.merge_adapter(distilbert, tmp_path / "adapter")
+    merged = load_file(distilbert / from_minilm.WEIGHTS)
     assert set(merged) == set(expected)
     for name, tensor in expected.items():
         np.testing.assert_array_equal(merged[name], tensor.numpy())
@@ -339,7 +342,7 @@ def test_merging_is_pefts_to_the_last_bit(distilbert: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize("option", [{"use_dora": True}, {"use_rslora": True}, {"alpha_pattern": {"q_lin": 2}}])
 def test_an_adapter_that_is_not_plain_lora_is_refused(distilbert: Path, tmp_path: Path, option: dict) -> None:
     with pytest.raises(ValueError, match="only plain LoRA can be merged"):
-        minilm.merge_adapter(distilbert, write_adapter(tmp_path / "adapter", adapter_tensors(), **option))
+        from_minilm.merge_adapter(distilbert, write_adapter(tmp_path / "adapter", adapter_tensors(), **option))
 
 
 @pytest.mark.parametrize(
@@ -354,11 +357,11 @@ def test_an_adapter_that_is_not_plain_lora_is_refused(distilbert: Path, tmp_path
 def test_an_adapter_that_does_not_fit_is_refused_and_changes_nothing(
     distilbert: Path, tmp_path: Path, change: dict, sentence: str
 ) -> None:
-    before = (distilbert / minilm.WEIGHTS).read_bytes()
+    before = (distilbert / from_minilm.WEIGHTS).read_bytes()
     tensors = {name: tensor for name, tensor in (adapter_tensors() | change).items() if tensor is not None}
     with pytest.raises(ValueError, match=sentence):
-        minilm.merge_adapter(distilbert, write_adapter(tmp_path / "adapter", tensors))
-    assert (distilbert / minilm.WEIGHTS).read_bytes() == before
+        from_minilm.merge_adapter(distilbert, write_adapter(tmp_path / "adapter", tensors))
+    assert (distilbert / from_minilm.WEIGHTS).read_bytes() == before
 
 
 # The prepared models
@@ -414,7 +417,7 @@ def test_the_card_has_the_figures_of_the_adapter(ready: None) -> None:
             assert f"| this model | {results['test']['accuracy']:.1%}" in card.replace(" %", "%")
             assert models.read_results(hub_id) == results
             sites = {site: f"{site}.com" for site in ("amazon", "imdb", "yelp")}
-            for measure, titles in (("slices", slices.TITLES), ("sentences", sites)):
+            for measure, titles in (("slices", held_out_sentences.TITLES), ("sentences", sites)):
                 for key, title in titles.items():
                     found = results[measure][key]
                     assert f"| {title} | {found['accuracy']:.1%} | {found['size']} |" in card.replace(" %", "%")

@@ -16,10 +16,13 @@ from nbformat import NotebookNode
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
-from course_build import check, execute, lessons, offline
-from course_build.lessons import front_matter
+from course_build import check
+from course_build.lessons import index as lessons
+from course_build.lessons.index import front_matter
+from course_build.notebooks import execute
 from course_build.notebooks.run import Run
 from course_build.paths import ROOT
+from course_build.setup import network_off
 from course_utils.models import catalogue, models_folder
 from course_utils.quiz import quiz
 
@@ -140,7 +143,7 @@ def run_nbval(notebook: NotebookNode, folder: Path, **environ: str) -> str:
     path = folder / "lesson.ipynb"
     nbformat.write(notebook, path)
     command = check.nbval_command(path)
-    done = offline.run(command, cwd=ROOT, env={**os.environ, **environ}, capture_output=True, text=True)
+    done = network_off.run(command, cwd=ROOT, env={**os.environ, **environ}, capture_output=True, text=True)
     return done.stdout
 
 

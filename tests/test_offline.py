@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from course_build import offline
+from course_build.setup import network_off
 
 # 192.0.2.1 is reserved for documentation (RFC 5737): no machine has it.
 PROBE = """
@@ -30,9 +30,9 @@ for ask in (
 def test_only_loopback_can_be_reached(mode, monkeypatch):
     if mode == "guard":
         monkeypatch.setenv("COURSE_OFFLINE", "guard")
-    elif not offline.namespaces_allowed():
+    elif not network_off.namespaces_allowed():
         pytest.skip("this machine allows no network namespaces; the guard does their work here")
-    result = offline.run([sys.executable, "-c", PROBE, mode], capture_output=True, text=True)
+    result = network_off.run([sys.executable, "-c", PROBE, mode], capture_output=True, text=True)
     assert result.stdout.splitlines() == ["loopback works", "refused", "refused"], result.stderr
 
 
@@ -41,12 +41,12 @@ def test_the_network_of_the_caller_stays(monkeypatch):
     import socket
 
     before = socket.if_nameindex()
-    offline.run([sys.executable, "-c", ""])
+    network_off.run([sys.executable, "-c", ""])
     assert socket.if_nameindex() == before
 
 
 def test_options_and_exit_status_are_those_of_subprocess(tmp_path):
-    result = offline.run(
+    result = network_off.run(
         [sys.executable, "-c", "import os, sys; sys.exit(os.getcwd() != sys.argv[1])", str(tmp_path)], cwd=tmp_path
     )
     assert isinstance(result, subprocess.CompletedProcess)

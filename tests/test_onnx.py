@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from course_build import onnx_export
+from course_build.models import onnx_export
 from course_build.paths import ROOT
 from course_utils import checkpoint, models
 from course_utils.models import ONNX_FP32, ONNX_INT8, CheckpointError, gguf_file, onnx_folder
@@ -95,7 +95,7 @@ def test_a_file_is_whole_and_names_no_path_of_this_machine():
 
 
 def test_int8_weights_leave_a_bit_free_and_have_a_scale_a_channel():
-    """So that no processor's sums of two products overflow 16 bits; see `course_build.onnx_export`."""
+    """So that no processor's sums of two products overflow 16 bits; see `course_build.models.onnx_export`."""
     graph = onnx.load(onnx_folder(SST2) / ONNX_INT8).graph
     tensors = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     products = [node for node in graph.node if node.op_type == "MatMulInteger"]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from course_build import package_settings
-from course_build.errors import BuildError
+from course_build import BuildError
+from course_build.setup import pip_and_uv_settings
 
 PIP_CONF = "AppData/pip/pip.ini" if os.name == "nt" else ".config/pip/pip.conf"
 UV_TOML = "AppData/uv/uv.toml" if os.name == "nt" else ".config/uv/uv.toml"
@@ -53,7 +53,7 @@ def address(path: str) -> str:
 
 def told_to_uv() -> tuple[dict, dict[str, str]]:
     """What uv reads: its configuration file, and the variables that concern it."""
-    with package_settings.uv_environ() as environ:
+    with pip_and_uv_settings.uv_environ() as environ:
         path = Path(environ["UV_CONFIG_FILE"])
         file = tomllib.loads(path.read_text(encoding="utf-8"))
     assert not path.exists()
@@ -63,7 +63,7 @@ def told_to_uv() -> tuple[dict, dict[str, str]]:
 
 def told_to_pip(command: str = "install") -> dict[str, str]:
     """What pip reads: its variables, without those that are always the same."""
-    environ = package_settings.pip_environ(command)
+    environ = pip_and_uv_settings.pip_environ(command)
     told = {key: value for key, value in environ.items() if key.startswith(("PIP_", "UV_"))}
     assert told.pop("PIP_CONFIG_FILE") == os.devnull
     return {key: value for key, value in told.items() if key not in ("PIP_NO_INPUT", "PIP_DISABLE_PIP_VERSION_CHECK")}
@@ -176,16 +176,16 @@ def test_an_environment_s_own_file_counts_and_a_base_without_pip_does_not_matter
     bin_folder.mkdir(parents=True)
     own = bin_folder / Path(sys.executable).name
     own.symlink_to(sys.executable)
-    base = Path(package_settings.base_interpreter()).parent
+    base = Path(pip_and_uv_settings.base_interpreter()).parent
     home("venv/pyvenv.cfg", f"home = {base}\ninclude-system-site-packages = true\n")
     home(PIP_CONF, "[global]\nretries = 1\ntimeout = 1\n")
-    home(f"venv/{package_settings.PIP_FILE}", "[global]\nretries = 2\n")
+    home(f"venv/{pip_and_uv_settings.PIP_FILE}", "[global]\nretries = 2\n")
     expected = machine[0] | {"PIP_RETRIES": "2", "PIP_TIMEOUT": "1"}
-    assert package_settings.pip_environ(interpreter=own).items() >= expected.items()
+    assert pip_and_uv_settings.pip_environ(interpreter=own).items() >= expected.items()
     (tmp_path / "bare").write_text("#!/bin/sh\necho No module named pip >&2\nexit 1\n")
     (tmp_path / "bare").chmod(0o755)
-    monkeypatch.setattr(package_settings, "base_interpreter", lambda: str(tmp_path / "bare"))
-    assert package_settings.pip_environ(interpreter=own).items() >= expected.items()
+    monkeypatch.setattr(pip_and_uv_settings, "base_interpreter", lambda: str(tmp_path / "bare"))
+    assert pip_and_uv_settings.pip_environ(interpreter=own).items() >= expected.items()
 
 
 def test_what_uv_is_told_itself_wins_over_pip_s(home, monkeypatch):
@@ -215,30 +215,30 @@ def test_what_uv_is_told_itself_wins_over_pip_s(home, monkeypatch):
 def test_uv_s_files_are_combined_as_uv_does_it(home, monkeypatch, tmp_path):
     """The project's, or its parent's, and then the person's; or the one that a variable names; or none."""
     (tmp_path / "work" / "checkout").mkdir(parents=True)
-    monkeypatch.setattr(package_settings, "ROOT", tmp_path / "work" / "checkout")
+    monkeypatch.setattr(pip_and_uv_settings, "ROOT", tmp_path / "work" / "checkout")
     home("work/checkout/pyproject.toml", '[project]\nname = "without a word for uv"\n')
     home("work/uv.toml", 'find-links = ["wheels"]\nindex-url = "https://work.example"\n')
     home(UV_TOML, 'find-links = ["/person"]\nindex-url = "https://person.example"\nno-index = false\n')
-    assert package_settings.read_uv() == {
+    assert pip_and_uv_settings.read_uv() == {
         "find-links": [address(f"{tmp_path}/work/wheels"), address("/person")],
         "index-url": "https://work.example",
         "no-index": False,
     }
     home("work/checkout/pyproject.toml", '[tool.uv]\nindex-url = "https://checkout.example"\n[tool.uv.pip]\nuser = 1\n')
-    assert package_settings.read_uv()["index-url"] == "https://checkout.example"
+    assert pip_and_uv_settings.read_uv()["index-url"] == "https://checkout.example"
     monkeypatch.setenv("UV_CONFIG_FILE", str(home("named.toml", 'index-url = "https://named.example"\n')))
-    assert package_settings.read_uv() == {"index-url": "https://named.example"}
+    assert pip_and_uv_settings.read_uv() == {"index-url": "https://named.example"}
     monkeypatch.setenv("UV_NO_CONFIG", "1")
-    assert package_settings.read_uv() == {}
+    assert pip_and_uv_settings.read_uv() == {}
 
 
 def test_settings_that_cannot_be_read_are_a_sentence(home):
     home(UV_TOML, "index-url = ")
     with pytest.raises(BuildError, match=r"uv\.toml, a file of settings for uv, can't be read: "):
-        package_settings.read_uv()
+        pip_and_uv_settings.read_uv()
     home(PIP_CONF, "index-url = outside of any section\n")
     with pytest.raises(BuildError, match="pip can't read its settings: "):
-        package_settings.read_pip()
+        pip_and_uv_settings.read_pip()
 
 
 def test_uv_reads_what_it_is_told(home, monkeypatch, tmp_path):
@@ -248,7 +248,7 @@ def test_uv_reads_what_it_is_told(home, monkeypatch, tmp_path):
     links.mkdir()
     home(UV_TOML, f'find-links = ["{links.as_posix()}"]\n[pip]\ntarget = "/elsewhere"\n')
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    with package_settings.uv_environ() as environ:
+    with pip_and_uv_settings.uv_environ() as environ:
         command = [sys.executable, "-m", "uv", "pip", "install", "--show-settings", "none"]
         done = subprocess.run(command, env=environ, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -258,9 +258,9 @@ def test_uv_reads_what_it_is_told(home, monkeypatch, tmp_path):
 
 
 def test_nothing_leads_an_interpreter_elsewhere(monkeypatch):
-    for name in package_settings.LEADS_ELSEWHERE:
+    for name in pip_and_uv_settings.LEADS_ELSEWHERE:
         monkeypatch.setenv(name, "/elsewhere")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example")
-    environ = package_settings.environ("COURSE_MODELS")
-    assert not environ.keys() & {*package_settings.LEADS_ELSEWHERE, "COURSE_MODELS"}
+    environ = pip_and_uv_settings.environ("COURSE_MODELS")
+    assert not environ.keys() & {*pip_and_uv_settings.LEADS_ELSEWHERE, "COURSE_MODELS"}
     assert environ["HTTPS_PROXY"] == "http://proxy.example"

@@ -2,7 +2,7 @@
 
 from conftest import served
 
-from course_build import policy
+from course_build.site import content_security_policy
 
 PAGE = """<!doctype html><html lang="en"><head>
 <meta charset="utf-8"><title>t</title>
@@ -15,7 +15,7 @@ INJECTED = """<script>window.evil = 1;</script><img src=x onerror="window.evil =
 
 
 def test_what_the_renderer_wrote_runs_and_what_was_added_does_not(tmp_path, browser):
-    text = policy.add(PAGE).replace("</body>", f"{INJECTED}</body>")
+    text = content_security_policy.add(PAGE).replace("</body>", f"{INJECTED}</body>")
     (tmp_path / "index.html").write_text(text, encoding="utf-8")
     page = browser.new_page()
     refused = {}
@@ -29,20 +29,20 @@ def test_what_the_renderer_wrote_runs_and_what_was_added_does_not(tmp_path, brow
 
 
 def test_a_page_gets_one_policy_and_else_stays_as_it_is():
-    once = policy.add(PAGE)
-    assert policy.add(once) == once
-    assert policy.add("<p>A piece of a page</p>") == "<p>A piece of a page</p>"
+    once = content_security_policy.add(PAGE)
+    assert content_security_policy.add(once) == once
+    assert content_security_policy.add("<p>A piece of a page</p>") == "<p>A piece of a page</p>"
     start = once.index("<meta http-equiv")
     assert once[:start] + once[once.index(">", start) + 1 :] == PAGE
 
 
 def test_the_encoding_stays_where_browsers_look_for_it():
-    long = policy.add(PAGE + "".join(f"<script>{number}</script>" for number in range(50)))
-    assert len(policy.policy(long)) > 1024
+    long = content_security_policy.add(PAGE + "".join(f"<script>{number}</script>" for number in range(50)))
+    assert len(content_security_policy.policy(long)) > 1024
     assert 0 < long.index('<meta charset="utf-8">') < 1024 - 22
 
 
 def test_a_page_without_handlers_allows_none():
-    assert "'unsafe-hashes'" in policy.policy(PAGE)
-    assert "'unsafe-hashes'" not in policy.policy(PAGE.replace("onclick", "data-onclick"))
-    assert "'unsafe-eval'" not in policy.policy(PAGE)
+    assert "'unsafe-hashes'" in content_security_policy.policy(PAGE)
+    assert "'unsafe-hashes'" not in content_security_policy.policy(PAGE.replace("onclick", "data-onclick"))
+    assert "'unsafe-eval'" not in content_security_policy.policy(PAGE)

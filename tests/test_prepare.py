@@ -17,8 +17,10 @@ import pytest
 from filelock import FileLock
 from safetensors.numpy import load_file, save_file
 
-from course_build import digests, models, slices
-from course_build.errors import BuildError
+from course_build import BuildError
+from course_build.models import hashed_files
+from course_build.models import prepare as models
+from course_build.training import held_out_sentences
 from course_utils.models import (
     MANIFEST,
     ONNX_FP32,
@@ -179,7 +181,7 @@ def write_adapter(folder: Path, module: str, heads: dict[str, tuple[int, int]]) 
 def write_results(adapter: Path, accuracy: float) -> None:
     figures = {"accuracy": accuracy, "macro_f1": 0.5, "size": 1234}
     results = dict.fromkeys(("test", "vader", "majority"), figures)
-    results["slices"] = dict.fromkeys(slices.TITLES, figures)
+    results["slices"] = dict.fromkeys(held_out_sentences.TITLES, figures)
     results["sentences"] = dict.fromkeys(("amazon", "all"), figures)
     (adapter / "results.json").write_text(json.dumps(results), encoding="utf-8")
 
@@ -235,7 +237,9 @@ def world(prepared: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> W
     shutil.copytree(prepared.manifest.parent, tmp_path / "world")
     world = World(*(tmp_path / "world" / name for name in ("index", "models.toml", "adapters", "models")))
     set_up(monkeypatch, world)
-    monkeypatch.setattr(digests, "SETTLED", 0)  # what was verified counts at once, and not when it is two seconds old
+    monkeypatch.setattr(
+        hashed_files, "SETTLED", 0
+    )  # what was verified counts at once, and not when it is two seconds old
     return world
 
 
@@ -274,7 +278,7 @@ def test_a_second_preparation_neither_fetches_nor_writes_nor_reads_what_nobody_t
     for name in ("_download", "_exclusive", "_make", "_place"):
         monkeypatch.setattr(models, name, refuse)
     world.prepare()  # a copy of the world, so each file is read once
-    monkeypatch.setattr(digests, "hash_file", refuse)
+    monkeypatch.setattr(hashed_files, "hash_file", refuse)
     capsys.readouterr()
     world.prepare()
     assert capsys.readouterr().out == f"models: 2 ready in {world.folder} (0 MB)\n"

@@ -18,8 +18,8 @@ import yaml
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
 
-from course_build import preview
-from course_build.errors import BuildError
+from course_build import BuildError
+from course_build.site import preview
 
 CONFIG = {
     "project": {

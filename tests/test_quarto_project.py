@@ -2,8 +2,9 @@
 
 import pytest
 
-from course_build import quarto_project, sources
-from course_build.errors import BuildError
+from course_build import BuildError
+from course_build.front_matter import parse_yaml
+from course_build.site import quarto_project
 
 RIGHT = """title: 2026
 date: 2026-01-10
@@ -25,7 +26,7 @@ listing:
 
 
 def checked(text: str, kinds: dict) -> None:
-    read = sources.parse_yaml(text, "page.qmd")
+    read = parse_yaml(text, "page.qmd")
     quarto_project.check(read.value, kinds, read.lines, "page.qmd")
 
 
@@ -37,9 +38,7 @@ def test_what_is_right_passes():
 @pytest.mark.parametrize("kinds", [quarto_project.PAGE, quarto_project.LISTING])
 def test_every_key_has_a_value_that_it_refuses(kinds):
     for key, kind in kinds.items():
-        wrong = [
-            text for text in ("maybe", "true", "[[1]]", "{a: 1}") if not kind.fits(sources.parse_yaml(text, "").value)
-        ]
+        wrong = [text for text in ("maybe", "true", "[[1]]", "{a: 1}") if not kind.fits(parse_yaml(text, "").value)]
         assert wrong, key
         for text in wrong:
             with pytest.raises(BuildError, match=rf"^page\.qmd, line 2: {key} has to be "):
@@ -62,7 +61,7 @@ def test_a_value_inside_another_has_its_own_line(was, is_now, said):
 
 
 def test_a_key_without_a_value_is_as_good_as_none():
-    read = sources.parse_yaml("a:\nb: {c: , d: 1}\ne: [1, null, {f: }]\n", "x")
+    read = parse_yaml("a:\nb: {c: , d: 1}\ne: [1, null, {f: }]\n", "x")
     assert quarto_project.without_empty(read.value) == {"b": {"d": 1}, "e": [1, {}]}
 
 
@@ -86,11 +85,11 @@ def test_a_key_without_a_value_is_as_good_as_none():
 )
 def test_yaml_that_cant_be_read_is_said_with_its_line(text, said):
     with pytest.raises(BuildError, match=rf"^page\.qmd, {said}") as refused:
-        sources.parse_yaml(text, "page.qmd")
+        parse_yaml(text, "page.qmd")
     assert "\n" not in str(refused.value)
 
 
 def test_an_alias_may_stand_for_what_is_elsewhere():
-    read = sources.parse_yaml("a: &x {b: 1}\nc:\n  <<: *x\n  d: 2\n", "x")
+    read = parse_yaml("a: &x {b: 1}\nc:\n  <<: *x\n  d: 2\n", "x")
     assert read.value == {"a": {"b": 1}, "c": {"b": 1, "d": 2}}
     assert read.lines["c", "d"] == 4

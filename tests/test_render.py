@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from course_build import render, stage
-from course_build.errors import BuildError
+from course_build import BuildError
 from course_build.paths import NOTEBOOKS, ROOT
+from course_build.site import render, stage
 
 posix = pytest.mark.skipif(os.name == "nt", reason="the stand-in for a Quarto is a shell script")
 
@@ -129,7 +129,7 @@ def test_where_its_downloads_do_not_answer_quarto_is_not_asked_for(tmp_path, mon
 
 
 def after_quarto(site: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, *options, "-m", "course_build.after_quarto", str(site)]
+    command = [sys.executable, *options, "-m", "course_build.site.after_quarto", str(site)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 

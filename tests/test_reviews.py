@@ -11,8 +11,8 @@ from itertools import combinations
 import pytest
 import torch
 
-from course_build import reviews as making
-from course_build.errors import BuildError
+from course_build import BuildError
+from course_build.training import rated_snippets as making
 from course_utils import reviews
 
 SPLIT_SIZES = {"train": 14_618, "validation": 1_845, "test": 1_831}

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from course_build import lessons
+from course_build.lessons import index as lessons
 from course_build.notebooks import run
 from course_build.notebooks.run import KernelError, Run, tidy
 from course_build.paths import ROOT

@@ -4,14 +4,14 @@ import json
 
 import pytest
 
-from course_build import sentences, slices
-from course_build.models import find_corrupt_file
-from course_build.reviews import near_duplicates
+from course_build.models.prepare import find_corrupt_file
+from course_build.training import customer_sentences, held_out_sentences
+from course_build.training.rated_snippets import near_duplicates
 from course_utils import reviews
 
 
 def write_files(folder, texts):
-    for name in sentences.PACKAGE.files:
+    for name in customer_sentences.PACKAGE.files:
         rows = [{"text": f"{text}  ", "class": number % 2} for number, text in enumerate(texts[name])]
         (folder / name).write_text(json.dumps([*rows, {"text": "", "class": None}]), encoding="utf-8")
 
@@ -26,10 +26,10 @@ def small(monkeypatch):
 
 def test_copies_are_left_out_and_a_hash_draws_the_splits(small, tmp_path, monkeypatch):
     words = ("cable", "soup", "actor", "charger", "waiter", "plot", "strap", "dessert", "scene")
-    texts = {name: [f"What a {word} for {name}" for word in words] for name in sentences.PACKAGE.files}
-    copies = [small["text"][0].upper(), slices.load()["text"][0], texts["amazon.json"][0] + "!"]
+    texts = {name: [f"What a {word} for {name}" for word in words] for name in customer_sentences.PACKAGE.files}
+    copies = [small["text"][0].upper(), held_out_sentences.load()["text"][0], texts["amazon.json"][0] + "!"]
     write_files(tmp_path, {**texts, "yelp.json": [*copies, *texts["yelp.json"]]})
-    table = sentences.read(tmp_path)
+    table = customer_sentences.read(tmp_path)
     assert sorted(table["text"]) == sorted(text for group in texts.values() for text in group)
     assert set(zip(table["label"], table["rating"], strict=True)) == {("NEGATIVE", -2.0), ("POSITIVE", 2.0)}
     assert (table.loc[table["text"] == "What a cable for amazon.json", "label"] == "NEGATIVE").all()
@@ -38,20 +38,20 @@ def test_copies_are_left_out_and_a_hash_draws_the_splits(small, tmp_path, monkey
     }
     held_out = set(table.loc[table["split"] == "test", "text"])
     write_files(tmp_path, {name: group[::-1] for name, group in texts.items()})
-    again = sentences.read(tmp_path)
+    again = customer_sentences.read(tmp_path)
     assert set(again.loc[again["split"] == "test", "text"]) == held_out, "whatever the order of the rows"
-    monkeypatch.setattr(sentences.npm, "fetch", lambda package, asker: tmp_path)
-    loaded = {split: sentences.load(split)["text"] for split in ("train", "test")}
+    monkeypatch.setattr(customer_sentences.npm, "fetch", lambda package, asker: tmp_path)
+    loaded = {split: customer_sentences.load(split)["text"] for split in ("train", "test")}
     assert set(loaded["test"]) == held_out
     assert sorted([*loaded["train"], *loaded["test"]]) == sorted(table["text"])
 
 
 def test_the_real_ones_stay_apart_from_all_that_measures():
-    if find_corrupt_file(sentences.PACKAGE.kept, sentences.PACKAGE.files):
+    if find_corrupt_file(customer_sentences.PACKAGE.kept, customer_sentences.PACKAGE.files):
         pytest.skip("the sentences are not here: only training fetches them")
-    ours = sentences.read(sentences.PACKAGE.kept)
+    ours = customer_sentences.read(customer_sentences.PACKAGE.kept)
     assert ours.groupby("source").size().between(940, 1000).all()
-    theirs = [*reviews.load("validation")["text"], *reviews.load("test")["text"], *slices.load()["text"]]
+    theirs = [*reviews.load("validation")["text"], *reviews.load("test")["text"], *held_out_sentences.load()["text"]]
     texts = ours["text"].tolist()
     pairs = near_duplicates([*theirs, *texts], start=len(theirs))
     assert not [texts[second - len(theirs)] for _, second in pairs], "not even of one another"

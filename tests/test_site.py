@@ -17,7 +17,7 @@ from conftest import served
 from PIL import Image
 from sitefiles import soup
 
-from course_build.lighten import LIBRARIES
+from course_build.site.page_weight import LIBRARIES
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 

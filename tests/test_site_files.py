@@ -10,7 +10,7 @@ import pytest
 import yaml
 from sitefiles import leads_to, names, soup
 
-from course_build.lessons import front_matter
+from course_build.lessons.index import front_matter
 from course_build.paths import ROOT
 
 STRAIGHT = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")

@@ -1,14 +1,14 @@
 """The sentences that models are measured with: both sides of every kind, and none that a training has seen."""
 
-from course_build import slices
-from course_build.reviews import near_duplicates
+from course_build.training import held_out_sentences
+from course_build.training.rated_snippets import near_duplicates
 from course_utils import reviews
 
 
 def test_every_kind_has_both_sides():
-    table = slices.load()
+    table = held_out_sentences.load()
     counts = table.groupby(["kind", "label"]).size().unstack()
-    assert set(counts.index) == set(slices.TITLES)
+    assert set(counts.index) == set(held_out_sentences.TITLES)
     assert set(counts.columns) == {"NEGATIVE", "POSITIVE"}
     assert (counts.sum(axis=1) >= 60).all()
     assert (abs(counts["NEGATIVE"] - counts["POSITIVE"]) <= 2).all()
@@ -16,7 +16,7 @@ def test_every_kind_has_both_sides():
 
 
 def test_none_is_a_near_duplicate_of_a_snippet():
-    ours = slices.load()["text"].tolist()
+    ours = held_out_sentences.load()["text"].tolist()
     theirs = reviews.load(None, reviews.SOURCES)["text"].tolist()
     pairs = near_duplicates([*theirs, *ours], start=len(theirs))
     assert {ours[second - len(theirs)] for first, second in pairs if first < len(theirs)} == set()

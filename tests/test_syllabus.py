@@ -5,8 +5,8 @@ import shutil
 import nbformat
 import pytest
 
-from course_build import syllabus
-from course_build.errors import BuildError
+from course_build import BuildError
+from course_build.lessons import syllabus
 from course_build.paths import NOTEBOOKS
 
 

@@ -13,10 +13,10 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from course_build import minilm, sentences, slices, train
-from course_build.errors import BuildError
-from course_build.models import ADAPTERS
-from course_build.paths import ROOT
+from course_build import BuildError
+from course_build.models import from_minilm
+from course_build.paths import ADAPTERS, ROOT
+from course_build.training import customer_sentences, held_out_sentences, train
 from course_utils import reviews
 
 REVIEWS, TWEETS = "distilbert-minilm-reviews", "bert-minilm-tweets"
@@ -40,7 +40,7 @@ def fetched():
         ]
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sentences, "load", lambda split: table)
+        patch.setattr(customer_sentences, "load", lambda split: table)
         yield table
 
 
@@ -220,7 +220,7 @@ def test_the_merged_adapter_is_the_trained_model(finished, tmp_path):
 
     merged = tmp_path / "merged"
     shutil.copytree(finished.base, merged)
-    minilm.merge_adapter(merged, finished.folder / "adapter")
+    from_minilm.merge_adapter(merged, finished.folder / "adapter")
     ids = finished.validation[0]
     set_peft_model_state_dict(finished.model, finished.average())
     expected = train.predict(finished.model, finished._batch, ids)
@@ -250,8 +250,8 @@ def test_the_results_are_those_of_the_saved_files(finished):
     for key in ("validation", "test", "vader", "majority"):
         assert 0 < results[key]["accuracy"] <= 1
     assert results["vader"]["accuracy"] > 0.6
-    assert set(results["slices"]) == {*slices.TITLES, "all"}
-    assert results["slices"]["all"]["size"] == len(slices.load())
+    assert set(results["slices"]) == {*held_out_sentences.TITLES, "all"}
+    assert results["slices"]["all"]["size"] == len(held_out_sentences.load())
     assert {name: found["size"] for name, found in results["sentences"].items()} == {
         **dict.fromkeys(("amazon", "imdb", "yelp"), 2),
         "all": 6,
@@ -336,7 +336,7 @@ def test_shipped_adapters_keep_their_promise(shipped):
         assert results["test"][key] >= floor
     assert results["test"]["accuracy"] > results["vader"]["accuracy"]
     assert results["test"]["size"] == len(train.RECIPES[shipped.name].load("test"))
-    for kind, texts in slices.load().groupby("kind"):
+    for kind, texts in held_out_sentences.load().groupby("kind"):
         assert results["slices"][kind]["size"] == len(texts), "the slices changed: measure it again"
     assert results["recipe"] == train.describe(train.RECIPES[shipped.name]), "the recipe changed: train it again"
 

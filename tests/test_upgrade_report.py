@@ -9,8 +9,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from course_build import environment, upgrade_report
-from course_build.errors import BuildError
+from course_build import BuildError
+from course_build.notebooks import upgrade_report
+from course_build.setup import environment
 
 OLD = """
 def greet(name):

@@ -6,8 +6,8 @@ import tomllib
 import numpy as np
 import pytest
 
-from course_build import slices, train, written
-from course_build.reviews import NEAR_DUPLICATE, near_duplicates
+from course_build.training import held_out_sentences, own_sentences, train
+from course_build.training.rated_snippets import NEAR_DUPLICATE, near_duplicates
 from course_utils import reviews
 
 APART = 0.6
@@ -17,7 +17,7 @@ APART = 0.6
 @pytest.fixture(scope="module")
 def tables():
     """What each recipe trains on."""
-    return [written.load(recipe.per_pattern, recipe.copies, recipe.seed) for recipe in train.RECIPES.values()]
+    return [own_sentences.load(recipe.per_pattern, recipe.copies, recipe.seed) for recipe in train.RECIPES.values()]
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def shared(ours, theirs, threshold):
 
 
 def test_no_training_sees_a_sentence_for_measuring(trained_on):
-    ours = slices.load()["text"].tolist()
+    ours = held_out_sentences.load()["text"].tolist()
     assert shared(["Lovely soup, really.", *ours], ["A pen.", "lovely soup really"], APART) == {"Lovely soup, really."}
     assert shared(ours, [*trained_on, *reviews.load("train")["text"]], APART) == set()
 
@@ -46,31 +46,31 @@ def test_the_sides_are_balanced(tables):
     for table in tables:
         positive, negative = (table["rating"] > 0).sum(), (table["rating"] < 0).sum()
         assert 0.9 < positive / negative < 1.1
-        assert set(table["kind"]) > set(slices.TITLES)
+        assert set(table["kind"]) > set(held_out_sentences.TITLES)
 
 
 def test_a_seed_fixes_the_fillings_and_copies_are_copies():
-    one, again, other = (written.load(3, 1, seed) for seed in (0, 0, 1))
+    one, again, other = (own_sentences.load(3, 1, seed) for seed in (0, 0, 1))
     assert one.equals(again)
     assert not one.equals(other)
-    thrice = written.load(3, 3, 0)
+    thrice = own_sentences.load(3, 3, 0)
     by_hand = (len(thrice) - len(one)) / 2
     assert (thrice["text"].value_counts() == 3).sum() == by_hand
     assert set(thrice["text"]) == set(one["text"])
 
 
 def test_every_slot_is_known_and_used():
-    patterns = tomllib.loads((written.DATA / "patterns.toml").read_text(encoding="utf-8"))
+    patterns = tomllib.loads((own_sentences.HERE / "own_patterns.toml").read_text(encoding="utf-8"))
     slots = patterns.pop("slots")
     templates = [text for sides in patterns.values() for side in sides.values() for text in side]
-    assert {slot for text in templates for slot in written.SLOT.findall(text)} == set(slots)
+    assert {slot for text in templates for slot in own_sentences.SLOT.findall(text)} == set(slots)
     assert len(set(templates)) == len(templates)
 
 
 def test_fill_repeats_no_word_and_mends_articles():
     generator = np.random.default_rng(0)
     slots = {"adjective": ["awful", "good"], "thing": ["umbrella", "useful app", "pen"]}
-    texts = {written.fill("{adjective} or {adjective}, it is a {thing}.", slots, generator) for _ in range(60)}
+    texts = {own_sentences.fill("{adjective} or {adjective}, it is a {thing}.", slots, generator) for _ in range(60)}
     assert {re.split(r"\W+", text)[0] for text in texts} == {"Awful", "Good"}
     assert texts == {
         f"{first}, it is {thing}."

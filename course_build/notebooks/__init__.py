@@ -1,1 +1,1 @@
-"""A lesson's run: the kernel that it runs in, what is compared of its outputs, and what they depend on."""
+"""What runs a lesson: the kernel, what is compared of its outputs, what they depend on, and how a notebook is read."""

@@ -22,16 +22,16 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from course_build import lock
 from course_build.paths import ROOT
+from course_build.setup import lock
 
 PACKAGES = ("course_utils", "course_build")
 KEY = "course"
 """The key in a notebook's metadata that holds the fingerprint."""
 
 CATALOGUE = "course_utils/models.toml"
-EXPORTS = "course_build/onnx_export.py"
-"""How a model is exported to ONNX: of the exports no catalogue can hold a hash (`course_build.models`)."""
+EXPORTS = "course_build/models/onnx_export.py"
+"""How a model is exported to ONNX: of the exports no catalogue can hold a hash (`course_build.models.prepare`)."""
 
 SHELL = re.compile(r"^\s*[!%].*-m (course_utils|course_build)[ .]([\w-]+)", re.MULTILINE)
 """A module that a cell starts in a line of a shell, and its command."""

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile, coalesce_streams, pytest_addoption, pytest_configure
 
-from course_build import sources
-from course_build.errors import BuildError
+from course_build import BuildError
 from course_build.notebooks import compare
+from course_build.notebooks.read_notebook import read_notebook
 from course_build.notebooks.run import LEFT_BEHIND, KernelError, Run
 
 __all__ = ["pytest_addoption", "pytest_collect_file", "pytest_configure"]
@@ -41,7 +41,7 @@ class Notebook(IPyNbFile):
     def collect(self) -> Iterator[pytest.Item]:
         """Yield an item for each code cell, as nbval does, and one for the files that they leave."""
         try:
-            sources.read_notebook(self.path)
+            read_notebook(self.path)
         except BuildError as error:
             raise self.CollectError(str(error)) from error
         for item in super().collect():

@@ -78,7 +78,7 @@ def only_the_bare_colon_is_an_error():
 def render_cell(tmp_path, source: str, output: str) -> BeautifulSoup:
     """Render a project of one notebook, with one cell and one saved output, as the course's pages are rendered."""
 
-    from course_build import preview
+    from course_build.site import preview
 
     project = tmp_path / "project"
     project.mkdir()
@@ -107,7 +107,7 @@ def rendering_shows_what_was_saved(tmp_path):
 
 @proves("listing", "Nothing")
 def a_new_post_is_listed_without_a_change_elsewhere(tmp_path):
-    from course_build import blog
+    from course_build.site import blog
 
     blog.scaffold(tmp_path / "blog")
     fresh = tmp_path / "blog" / "posts" / "one-more"
@@ -120,7 +120,7 @@ def a_new_post_is_listed_without_a_change_elsewhere(tmp_path):
 @proves("road", "publish.yml")
 def the_workflow_publishes_on_a_push(tmp_path):
 
-    from course_build import blog
+    from course_build.site import blog
 
     blog.scaffold(tmp_path / "blog")
     workflow = yaml.safe_load((tmp_path / "blog" / ".github" / "workflows" / "publish.yml").read_text(encoding="utf-8"))

@@ -1,0 +1,1 @@
+"""What makes the models in `models/` on this machine: pretrained weights out of packages, adapters merged, exports."""

@@ -1,0 +1,608 @@
+"""Render the site without Quarto, and serve a rendered site on this machine.
+
+The preview renderer is smalldocs, pinned exactly, which reads the same `_quarto.yml` as Quarto. What this version of
+it shows differently from Quarto on our pages is mended here: some of it on a private copy of the staged project before
+smalldocs reads it, the rest on the pages that it wrote. Each mend is a function of its own, and each has a test that
+first shows the defect, so that an upgrade that cures one is noticed and the mend goes.
+"""
+
+import argparse
+import contextlib
+import copy
+import functools
+import hashlib
+import html
+import http.server
+import json
+import os
+import posixpath
+import re
+import shutil
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import yaml
+from bs4 import BeautifulSoup, Tag
+from latex2mathml.converter import convert
+from smalldocs.config import BuildError as SmalldocsBuildError
+from smalldocs.config import ConfigError, as_list, glob_match
+from smalldocs.notebook import cell_options
+from smalldocs.site import Site, build
+
+from course_build import BuildError
+from course_build.paths import LOCK, SITE
+from course_build.site import content_security_policy, page_weight, quarto_project
+from course_build.site.quarto_project import CONFIG, Page
+from course_utils.notebook import as_shown
+
+QUARTO_ONLY = {
+    ("execute",),
+    ("filters",),
+    ("language",),
+    ("project", "post-render"),
+    ("format", "html", "html-math-method"),
+    ("format", "html", "respect-user-color-scheme"),
+}
+"""Keys of `_quarto.yml` for Quarto alone. smalldocs runs no code, no filter and no Lua script, has words of its own and
+follows the browser's colour scheme anyway; the maths is `mathml` below, and what the script does is done here, too."""
+
+ANNOTATION = re.compile(r"\s*#\s*&lt;(\d+)&gt;\s*</span>\s*$", re.MULTILINE)
+"""The end of a highlighted line of code with an annotation."""
+EMPTY_COMMENT = re.compile(r"\s*<span class=\"co\">\s*</span>$")
+BACKTICKS = re.compile(r"`([^`]+)`")
+BODY_CLASSES = "body-classes"
+SIDEBAR_CLASSES = {"nav-sidebar", "floating", "has-sidebar"}
+LOOKED_INTO = {".css", ".jpg", ".png", ".svg"}
+"""What finishing a page reads besides the page: the pictures' sizes, and the fonts of the style sheets."""
+
+UNDESCRIBED = "A picture that the code above draws."
+
+
+# ------------------------------------------------------------------------------------------ before: the private copy
+
+
+def mend_config(config: dict) -> dict:
+    """Return `_quarto.yml` without the keys that only Quarto reads."""
+    kept = json.loads(json.dumps(config, default=str))
+    for *path, last in QUARTO_ONLY:
+        part = functools.reduce(lambda node, key: node.get(key) if isinstance(node, dict) else None, path, kept)
+        if isinstance(part, dict):
+            part.pop(last, None)
+    return kept
+
+
+def mend_outputs(outputs: list[dict]) -> list[dict]:
+    """Return a cell's outputs as plain text, with the pieces of one stream joined as Quarto joins them."""
+    mended: list[dict] = []
+    for output in outputs:
+        before = mended[-1] if mended else {}
+        if output["output_type"] == "stream" == before.get("output_type") and output["name"] == before["name"]:
+            before["text"] = "".join(before["text"]) + "".join(output["text"])
+        else:
+            mended.append(json.loads(json.dumps(output)))
+    for output in mended:
+        if output["output_type"] == "stream":
+            output["text"] = as_shown("".join(output["text"]))
+        elif output["output_type"] == "error":
+            output["traceback"] = [as_shown(line) for line in output["traceback"]]
+        elif "text/plain" in output["data"]:
+            output["data"]["text/plain"] = as_shown("".join(output["data"]["text/plain"]))
+    return mended
+
+
+def mend_front_matter(front: dict, folder: str) -> dict:
+    """Return the front matter of a page in the site's folder `folder` as smalldocs reads it.
+
+    It doesn't know the classes of the body, which `mend_body` sets, nor the type of a listing's feed: it has only the
+    one that tells of the pages. And `other-links` begin at the site's root for it, where Quarto begins at the page's.
+    """
+    mended = {key: value for key, value in front.items() if key != BODY_CLASSES}
+    if "other-links" in front:
+        mended["other-links"] = [{**link, "href": rooted(link["href"], folder)} for link in front["other-links"]]
+    for listing in as_list(mended.get("listing")):
+        if isinstance(listing, dict) and isinstance(listing.get("feed"), dict):
+            listing["feed"] = {key: value for key, value in listing["feed"].items() if key != "type"} or True
+    return mended
+
+
+def rooted(address: str, folder: str) -> str:
+    """Return an address that a page in `folder` names, from the site's root."""
+    return address if urlsplit(address).scheme or address.startswith("/") else "/" + posixpath.join(folder, address)
+
+
+def mend_source(page: Page) -> str:
+    """Return the source of a page that smalldocs shows as Quarto does."""
+    front = mend_front_matter(copy.deepcopy(page.front), posixpath.dirname(page.name))
+    head = f"---\n{yaml.safe_dump(front, sort_keys=False)}---\n" if front else ""
+    if page.notebook is None:
+        return head + page.text
+    cells = [
+        {**cell, "outputs": mend_outputs(cell.outputs)} if "outputs" in cell else cell for cell in page.notebook.cells
+    ]
+    if front:
+        cells[0] = {**cells[0], "source": head + page.text}
+    return json.dumps({**page.notebook, "cells": cells})
+
+
+# ------------------------------------------------------------------------------------------- after: a rendered page
+
+
+def code_cells(page: BeautifulSoup, notebook: dict) -> Iterator[tuple[Tag, dict]]:
+    """Yield each code cell that the page shows, with its `#|` options."""
+    cells = {tag["id"]: tag for tag in page.find_all(id=True)}  # a search for each cell would take half of the build
+    for number, cell in enumerate(notebook["cells"]):
+        if cell["cell_type"] == "code":
+            options, _ = cell_options(cell["source"])
+            shown = cells.get(options.get("label") or f"cell-{number}")
+            if shown:
+                yield shown, options
+
+
+def mend_classes(page: BeautifulSoup, notebook: dict) -> None:
+    """Give each cell the `classes` that its options name."""
+    for cell, options in code_cells(page, notebook):
+        names = options.get("classes") or []
+        cell["class"] = [*cell["class"], *(names.split() if isinstance(names, str) else names)]
+
+
+def mend_alternatives(page: BeautifulSoup, notebook: dict) -> None:
+    """Describe each figure: by its own `fig-alt`, else by its caption, else by a sentence that is always true."""
+    for cell, options in code_cells(page, notebook):
+        texts = options.get("fig-alt") or options.get("fig-cap") or []
+        texts = [texts] if isinstance(texts, str) else texts
+        for number, picture in enumerate(cell.select(".cell-output img")):
+            picture["alt"] = texts[number] if number < len(texts) else UNDESCRIBED
+
+
+def mend_annotations(page: BeautifulSoup) -> None:
+    """Turn `# <1>` in a cell, and the numbered list after the cell, into Quarto's marks and definition list."""
+    codes = [code for code in page.select("div.cell code.sourceCode") if ANNOTATION.search(code.decode_contents())]
+    for count, code in enumerate(codes, 1):
+        cell, name = code.find_parent("div", class_="cell"), f"annotated-cell-{count}"
+        lines, where = mark_lines(code.decode_contents().split("\n"), name)
+        # Parsed inside <pre>, where the parser keeps indentation as it is.
+        inside = BeautifulSoup(f"<pre>{chr(10).join(lines)}</pre>", "html.parser").pre
+        code.clear()
+        code.extend(list(inside.contents))
+        code.parent["class"] = [*code.parent.get("class", []), "code-annotation-code"]
+        notes = cell.find_next_sibling()
+        if notes is not None and notes.name == "ol":
+            grid = definition_list(page, notes, name, where)
+            output = cell.select_one(".cell-output")
+            output.insert_before(grid) if output else cell.append(grid)
+            notes.decompose()
+
+
+def mark_lines(lines: list[str], name: str) -> tuple[list[str], dict[int, list[int]]]:
+    """Take the annotations out of highlighted lines; put a mark before the first line that each one stands on.
+
+    Returns the lines, and for each annotation the numbers, from 1, of its lines. The mark is empty and CSS writes its
+    number, so that a copy of the code holds none.
+    """
+    where: dict[int, list[int]] = {}
+    marked = []
+    for row, line in enumerate(lines, 1):
+        if found := ANNOTATION.search(line):
+            number = int(found[1])
+            line = EMPTY_COMMENT.sub("", line[: found.start()] + "</span>")
+            if number not in where:
+                line = (
+                    f'<span class="code-annotation-anchor" role="img" aria-label="Note {number}"'
+                    f' data-target-cell="{name}" data-target-annotation="{number}"></span>{line}'
+                )
+            where.setdefault(number, []).append(row)
+        marked.append(line)
+    return marked, where
+
+
+def definition_list(page: BeautifulSoup, notes: Tag, name: str, lines: dict[int, list[int]]) -> Tag:
+    """Make Quarto's list of a cell's notes out of the ordered list that the notebook has."""
+    grid = page.new_tag("dl", attrs={"class": "code-annotation-container-grid"})
+    start = int(notes.get("start", 1))
+    for number, item in enumerate(notes.find_all("li", recursive=False), start):
+        term = page.new_tag("dt", attrs={"data-target-cell": name, "data-target-annotation": str(number)})
+        term.string = str(number)
+        note = page.new_tag("dd")
+        text = page.new_tag("span", attrs={"data-code-cell": name, "data-code-annotation": str(number)})
+        text["data-code-lines"] = ",".join(map(str, lines.get(number, [])))
+        paragraphs = item.find_all("p", recursive=False)
+        for child in list((paragraphs[0] if len(paragraphs) == 1 else item).contents):
+            text.append(child)
+        note.append(text)
+        grid.extend([term, note])
+    return grid
+
+
+def mend_maths(page: BeautifulSoup) -> None:
+    r"""Turn the TeX in `\(...\)` and `\[...\]` into MathML, and drop the KaTeX that would have come from a CDN."""
+    for formula in page.select("span.math"):
+        display = "block" if "display" in formula["class"] else "inline"
+        tex = formula.get_text().strip()[2:-2].strip()
+        try:
+            mathml = convert(tex, display=display)
+        except Exception as error:  # latex2mathml has no common class for what it can't read
+            raise BuildError(f"This formula can't be read: {tex} ({error})") from error
+        if unknown := re.search(r">(\\\w+)<", mathml):
+            raise BuildError(f"This formula has a command that the preview doesn't know, {unknown[1]}: {tex}")
+        formula.clear()
+        formula.append(BeautifulSoup(mathml, "html.parser"))
+    for element in page.select("link[href*=katex], script[src*=katex]"):
+        element.decompose()
+
+
+def mend_footnotes(page: BeautifulSoup) -> None:
+    """Write footnotes as Quarto does: a raised number without brackets, and an appendix with a heading."""
+    for mark in page.select("sup.footnote-ref > a"):
+        number = page.new_tag("sup")
+        number.string = mark.get_text().strip("[]")
+        mark.clear()
+        mark.append(number)
+        mark["class"] = ["footnote-ref"]
+        mark["role"] = "doc-noteref"
+        mark.parent.unwrap()
+    for notes in page.select("section.footnotes"):
+        notes["id"], notes["role"] = "footnotes", "doc-endnotes"
+        heading = page.new_tag("h2", attrs={"class": "quarto-appendix-heading"})
+        heading.string = "Footnotes"
+        notes.insert(0, heading)
+        notes.wrap(page.new_tag("div", attrs={"id": "quarto-appendix", "class": "default"}))
+
+
+def mend_inline_code(page: BeautifulSoup) -> None:
+    """Show `code` in a subtitle, and on a card, as code instead of backticks."""
+    for element in page.select("p.subtitle, .listing-subtitle, .listing-description"):
+        for text in element.find_all(string=BACKTICKS):
+            shown = BACKTICKS.sub(r"<code>\1</code>", html.escape(text, quote=False))
+            text.replace_with(*BeautifulSoup(f"<p>{shown}</p>", "html.parser").p.contents)
+
+
+def mend_icons(page: BeautifulSoup) -> None:
+    """Leave out the address that stands beside an icon which has a label and no text of its own."""
+    for link in page.select("a.nav-link[aria-label]:has(> i.bi)"):
+        text = link.select_one(".menu-text")
+        if text:
+            text.decompose()
+            link.i["aria-label"] = link["aria-label"]
+            link.parent["class"] = [*link.parent.get("class", []), "compact"]
+
+
+def mend_sidebar(page: BeautifulSoup) -> None:
+    """Show an entry without a link as text, and no sidebar on a page that isn't in it, as Quarto does."""
+    for link in page.select("#quarto-sidebar a.sidebar-link[href='']"):
+        entry, text = link.find_parent("li"), link.select_one(".menu-text").extract()
+        entry.clear()
+        entry.append(text)
+    sidebar = page.find(id="quarto-sidebar")
+    if sidebar and not sidebar.select_one("a.active"):
+        for element in page.select("#quarto-sidebar, #quarto-sidebar-glass, .quarto-secondary-nav"):
+            element.decompose()
+        for element, gone in (
+            (page.body, {"nav-sidebar", "floating"}),
+            (page.find(id="quarto-content"), {"has-sidebar"}),
+        ):
+            element["class"] = [name for name in element["class"] if name not in gone]
+
+
+def mend_downloads(page: BeautifulSoup) -> None:
+    """Point the link that downloads a notebook at the notebook: `lesson.ipynb?download` had become a page's address."""
+    for link in page.select("a[href$='.html?download']"):
+        link["href"] = link["href"].removesuffix(".html?download") + ".ipynb?download"
+        link["download"] = ""
+
+
+def mend_card(page: BeautifulSoup, front: dict) -> None:
+    """Let shared links show the picture that the lesson names for them, where smalldocs takes the listing's."""
+    for key, names in (("open-graph", {"property": "og:image"}), ("twitter-card", {"name": "twitter:image"})):
+        card = front[key].get("image") if isinstance(front.get(key), dict) else None
+        if card and isinstance(front.get("image"), str) and (shown := page.find("meta", names)):
+            shown["content"] = shown["content"].removesuffix(front["image"]) + card
+
+
+def mend_minutes(page: BeautifulSoup, path: str, fronts: dict[str, dict]) -> None:
+    """Let a card say how long its lesson takes, as Quarto writes a field of the site's own: smalldocs leaves it out."""
+    for link in page.select(".quarto-grid-link"):
+        front = fronts.get(posixpath.normpath(posixpath.join(posixpath.dirname(path), link["href"])), {})
+        if "minutes" in front:
+            row = f'<tr><td>Minutes</td><td class="minutes">{front["minutes"]}</td></tr>'
+            table = f'<table class="card-other-values"><tbody>{row}</tbody></table>'
+            link.select_one(".card-body").append(BeautifulSoup(table, "html.parser"))
+
+
+def mend_body(page: BeautifulSoup, front: dict) -> None:
+    """Give a page's body the classes that its front matter names."""
+    page.body["class"] = [*page.body.get("class", []), *(front.get(BODY_CLASSES) or "").split()]
+
+
+def mend_missing_page(page: BeautifulSoup, base: str) -> None:
+    """Make every address of the 404 page start at the site's root, for it answers at any depth."""
+    for name in ("href", "src"):
+        for element in page.select(f"[{name}]"):
+            address = element[name]
+            if address and not urlsplit(address).scheme and not address.startswith(("/", "#")):
+                element[name] = base + address.removeprefix("./")
+    for element in page.select("meta[name='smalldocs:offset']"):
+        element["content"] = base
+
+
+# ---------------------------------------------------------------------------------------------------- the whole site
+
+
+def broken_links(site: Site, source: Path) -> list[str]:
+    """Return where links of the project in `source` lead nowhere, each once.
+
+    A file that the build itself makes, such as the feed, is not missing. What `_quarto.yml` links to, smalldocs names
+    on each page, from the site's root.
+    """
+    found = []
+    for name, link in site.broken:
+        address, _, why = link.partition(" (")
+        if (site.out / address.partition("#")[0].lstrip("/")).is_file():
+            continue
+        in_settings = quarto_project.line_of(source / CONFIG, address.lstrip("/"))
+        line = in_settings or quarto_project.line_of(source / name, address)
+        place = f"{CONFIG if in_settings else name}{f', line {line}' if line else ''}"
+        found.append(f"{place}: {address.lstrip('/') if in_settings else address}{f' ({why}' if why else ''}")
+    return list(dict.fromkeys(found))
+
+
+def mend_page(page: BeautifulSoup, path: str, fronts: dict[str, dict], notebook: dict | None, base: str) -> None:
+    """Apply every mend to the rendered page at `path` (from the site's root). `fronts` is each page's front matter."""
+    front = fronts[path]
+    if notebook:
+        mend_classes(page, notebook)
+        mend_alternatives(page, notebook)
+        mend_card(page, front)
+    mend_body(page, front)
+    mend_minutes(page, path, fronts)
+    mend_annotations(page)
+    mend_maths(page)
+    mend_footnotes(page)
+    mend_inline_code(page)
+    mend_icons(page)
+    mend_sidebar(page)
+    mend_downloads(page)
+    if path == "404.html":
+        mend_missing_page(page, base)
+
+
+@contextlib.contextmanager
+def by_smalldocs(project: Path, source: Path) -> Iterator[None]:
+    """Turn what smalldocs says of a project that was made of the one in `source` into a sentence with a place.
+
+    Raises:
+        BuildError: smalldocs can't go on. The message names the line of `_quarto.yml` that smalldocs quotes, or the
+            page that it was at when it fell over something that `quarto_project` lets pass.
+    """
+    try:
+        yield
+    except (ConfigError, SmalldocsBuildError) as error:
+        quoted = re.search(r"'([^']+)'", str(error))
+        line = quarto_project.line_of(source / CONFIG, quoted[1]) if quoted else None
+        raise BuildError(f"{f'{CONFIG}, line {line}: ' if line else ''}{error}".replace(str(project), ".")) from error
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        pages = [frame.f_locals.get("page") for frame, _ in traceback.walk_tb(error.__traceback__)]
+        name = next((str(page.src) for page in reversed(pages) if hasattr(page, "src")), CONFIG)
+        raise BuildError(
+            f"{name} holds something that the preview can't read ({type(error).__name__}: {error})."
+            " Quarto may say what it is: quarto render"
+        ) from error
+
+
+def render_project(project: Path, source: Path, pages: Path | None = None) -> Path:
+    """Render a private copy of the staged project in `source` in place; return the folder of the finished site.
+
+    `pages` is a folder that keeps each finished page under a hash of all that it is made of. What smalldocs wrote is
+    a second's work; mending and lightening it takes six times as long, and is done again for what changed.
+    """
+    settings = quarto_project.read_config(source)
+    (project / CONFIG).write_text(yaml.safe_dump(mend_config(settings.value), sort_keys=False), encoding="utf-8")
+    with by_smalldocs(project, source):
+        sources = quarto_project.read_pages(project)
+    patterns = [str(pattern) for pattern in as_list((settings.value.get("project") or {}).get("resources"))]
+    originals = {
+        path: path.read_bytes()
+        for path in sorted(project.rglob("*.ipynb"))
+        if any(glob_match(path.relative_to(project).as_posix(), pattern) for pattern in patterns)
+    }
+    for page in sources:
+        path = project / page.name
+        times = path.stat()
+        path.write_text(mend_source(page), encoding="utf-8")
+        # The cards and the sitemap carry it.
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    with by_smalldocs(project, source):
+        site = build(project, quiet=True)
+    if broken := broken_links(site, source):
+        raise BuildError("These links lead nowhere:\n  " + "\n  ".join(broken))
+    for warning in site.warnings:
+        if "broken link" not in warning:
+            print(f"preview: {warning}", file=sys.stderr)
+    fronts = {page.address: page.front for page in sources}
+    base = posixpath.join(urlsplit(str(site.project.website.get("site-url") or "")).path or "/", "")
+    kept, around = Kept(pages), hash_files(site.out, LOOKED_INTO)
+    for written in sources:
+        name, notebook = written.address, written.notebook
+        path = site.out / name
+        if not path.exists():  # a draft
+            continue
+        figures = path.with_name(f"{path.stem}_files")
+        # A card's minutes are those of another page.
+        own = fronts if b"quarto-grid-link" in path.read_bytes() else fronts[name]
+        with kept.files(
+            [path, figures], repr([name, base, around, own, notebook]).encode() + path.read_bytes()
+        ) as made:
+            if not made:
+                page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+                try:
+                    mend_page(page, name, fronts, notebook, base)
+                except BuildError as error:
+                    raise BuildError(f"{written.name}: {error}") from error
+                page_weight.lighten_page(page, path)
+                path.write_text(content_security_policy.add(str(page)), encoding="utf-8")
+    names = page_weight.used_names(site.out)
+    for path in sorted((site.out / page_weight.LIBRARIES).rglob("*.css")):
+        with kept.files([path], repr(sorted(names)).encode() + path.read_bytes()) as made:
+            if not made:
+                path.write_text(page_weight.prune(path.read_text(encoding="utf-8"), names), encoding="utf-8")
+    kept.forget_the_rest()
+    for path, content in originals.items():
+        (site.out / path.relative_to(project)).write_bytes(content)
+    return site.out
+
+
+def hash_files(folder: Path, suffixes: set[str]) -> str:
+    """Hash the names and the contents of a folder's files of some kinds."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.suffix in suffixes):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+class Kept:
+    """Files that were made before, each under a hash of what it is made of; nothing where there is no folder."""
+
+    def __init__(self, folder: Path | None):
+        """Name the folder; it is made when the first file is kept."""
+        self.folder, self.used = folder, set()
+
+    @contextlib.contextmanager
+    def files(self, paths: list[Path], made_of: bytes) -> Iterator[bool]:
+        """Put files and folders that were made before in their places and yield True, or keep what the block makes."""
+        if self.folder is None:
+            yield False
+            return
+        store = self.folder / hashlib.sha256(code_version().encode() + made_of).hexdigest()[:32]
+        self.used.add(store.name)
+        if store.is_dir():
+            for number, path in enumerate(paths):
+                if (store / str(number)).exists():
+                    _copy(store / str(number), path)
+            yield True
+            return
+        yield False
+        fresh = store.with_suffix(".new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        for number, path in enumerate(paths):
+            if path.exists():
+                _copy(path, fresh / str(number))
+        fresh.rename(store)
+
+    def forget_the_rest(self) -> None:
+        """Delete what this render had no use for."""
+        for path in self.folder.iterdir() if self.folder and self.folder.is_dir() else ():
+            if path.name not in self.used:
+                shutil.rmtree(path)
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    else:
+        shutil.copyfile(source, target)
+
+
+@functools.cache
+def code_version() -> str:
+    """Hash the code that finishes a page, and the versions of what it calls."""
+    modules = [
+        Path(__file__),
+        Path(page_weight.__file__),
+        Path(content_security_policy.__file__),
+        page_weight.LATE,
+        LOCK,
+    ]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in modules)).hexdigest()
+
+
+def render(source: Path, output: Path, pages: Path | None = None) -> None:
+    """Render the staged project in `source` to the new folder `output`.
+
+    `source` is only read. `output` is replaced in one step and only by a finished site, so that a render which fails
+    leaves the old one as it was. Raises `BuildError` with a sentence that says what to mend. `pages` is a folder in
+    which finished pages are kept for the next time.
+    """
+    source, output = Path(source), Path(output)
+    if output.exists() and (not output.is_dir() or (any(output.iterdir()) and not (output / "index.html").is_file())):
+        raise BuildError(f"{output} is not a rendered site, and would be replaced by one: give another folder.")
+    quarto_project.read_config(source)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the output, so that the swap is a rename on one file system.
+    with tempfile.TemporaryDirectory(prefix=".preview-", dir=output.parent) as folder:
+        project = Path(folder) / "project"
+        shutil.copytree(source, project, ignore=shutil.ignore_patterns("_site", ".ipynb_checkpoints"))
+        swap(render_project(project, source, pages), output)
+
+
+def swap(fresh: Path, output: Path) -> None:
+    """Put a finished folder in the place of the old one, which comes back if that fails. Both are on one file system.
+
+    Raises:
+        OSError: a folder can't be renamed; `output` is as it was.
+    """
+    old = fresh.with_name(f"{fresh.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if output.exists():
+        output.rename(old)
+    try:
+        fresh.rename(output)
+    except OSError:
+        if old.exists():
+            old.rename(output)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+# ---------------------------------------------------------------------------------------------------- the command
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Serve a rendered site, and its own page for what isn't there."""
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer a missing page with the site's 404 page."""
+        missing = Path(self.directory) / "404.html"
+        if code != 404 or not missing.is_file():
+            super().send_error(code, message, explain)
+            return
+        body = missing.read_bytes()
+        self.send_response(code)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing of each request."""
+
+
+def server(site: Path, port: int) -> http.server.ThreadingHTTPServer:
+    """Return a server of the site for this machine only. Port 0 takes any free one."""
+    if not (site / "index.html").is_file():
+        raise BuildError(f"{site} holds no rendered site: `make site` makes it.")
+    try:
+        return http.server.ThreadingHTTPServer(("127.0.0.1", port), functools.partial(Handler, directory=str(site)))
+    except OSError as error:
+        raise BuildError(f"Port {port} can't be used ({error.strerror}): give another one with --port.") from error
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("--port", type=int, default=8000, help="the port to listen on (default: %(default)s)")
+    parser.add_argument("--site", type=Path, default=SITE, help="the rendered site (default: _site)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve the rendered site until the reader presses Ctrl+C."""
+    with server(arguments.site, arguments.port) as site:
+        print(f"The site is at http://127.0.0.1:{site.server_port}/. Press Ctrl+C to stop.", flush=True)
+        try:
+            site.serve_forever()
+        except KeyboardInterrupt:
+            print()
+    return 0
