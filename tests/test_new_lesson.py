@@ -185,6 +185,7 @@ def test_a_file_is_named_after_the_words_of_the_title(title: str, words: str) ->
         ("\x1b[1mCounting", "control characters"),
         ("Counting " * 9 + "!", "the title has 82 characters, and 80 fit"),
         ("many " * 60, "the title has 299 characters, and 80 fit"),
+        ("What {{< meta title >}} does", "a shortcode"),
         ("Tokenizers", r"notebooks/04_tokenizers\.ipynb has that name already"),
         ("tokenizers!", r"notebooks/04_tokenizers\.ipynb has that name already"),
     ],

@@ -63,11 +63,13 @@ def words_of(title: str) -> str:
     """Return the words of a title as a file's name has them: `uber_all_a_test` for `Über "all": a test`.
 
     Raises:
-        BuildError: it is no line of text or a long one, or no word of it can be written in letters from a to z.
+        BuildError: it is no line of text, or too long, or holds a shortcode, or no word of it has letters from a to z.
     """
     title = clean_title(title)
     if len(title) > LONGEST:
         raise BuildError(f"the title has {len(title)} characters, and {LONGEST} fit on the lesson's card. Shorten it.")
+    if "{{<" in title:  # which it takes for one however the signs are escaped
+        raise BuildError("the title holds {{<, with which a shortcode begins for Quarto. Write it without.")
     plain = unicodedata.normalize("NFKD", title.casefold().replace("'", "").replace("\u2019", ""))
     words = re.findall(r"[a-z0-9]+", "".join(char for char in plain if not unicodedata.combining(char)))
     if not words:
