@@ -17,7 +17,7 @@ from pathlib import Path
 
 from course_build.bench import describe_machine, write_table
 from course_utils import SentimentPipeline, checkpoint, notebook, reviews
-from course_utils.classify import PIECE_ROWS, partial_folder
+from course_utils.files.classify import PIECE_ROWS, partial_folder
 
 MODEL = "distilbert-base-uncased-finetuned-sst-2-english"
 LABELS = Callable[[list[str]], list[str]]

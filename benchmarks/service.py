@@ -19,7 +19,7 @@ import numpy as np
 
 from course_build.bench import describe_machine, write_table
 from course_utils import reviews
-from course_utils.background import start_service
+from course_utils.background_programs import start_service
 
 SERVERS = {
     "one at a time": ["--max-batch", "1", "--wait-ms", "0.001"],

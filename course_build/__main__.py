@@ -24,30 +24,38 @@ RUN = (*LEARN, "scale")
 ALL = (*RUN, "test")
 
 COMMANDS = {
-    "site": ("site.build", "do all the set-up and render the site; again, render what changed", LEARN),
-    "models": ("models.prepare", "prepare the models that the lessons use, without the Hub", LEARN),
-    "execute": ("notebooks.execute", "run lessons and save what they put out", RUN),
-    "preview": ("site.preview", "serve the rendered site on this machine", LEARN),
-    "check": ("check", "prove everything: lint, tests, and every output of every notebook", ALL),
-    "lab": ("lab", "open the lessons in JupyterLab", LEARN),
-    "bench": ("bench", "measure speed beside the peers, into benchmarks/", RUN),
-    "clean": ("clean", "delete what was built; the environment and the models stay", None),
-    "demo": ("site.demo", "fetch and make what the demo in the browser needs", LEARN),
-    "blog": ("site.blog", "make a small Quarto blog of your own, ready to render", LEARN),
-    "train": ("training.train", "train the adapters that the embedded models are made of", RUN),
-    "new-lesson": ("lessons.new", "make all that a new lesson needs, working from the start", ALL),
-    "rename-lesson": ("lessons.rename", "give a lesson another title, everywhere", ALL),
-    "retire-lesson": ("lessons.retire", "take a lesson out, with all that belongs to it", LEARN),
-    "exercises": ("lessons.exercise_stubs", "write the stubs of the exercises from their solutions", LEARN),
-    "syllabus": ("lessons.syllabus", "write the syllabus from the lessons' front matter", LEARN),
-    "cards": ("lessons.social_cards", "draw the pictures that shared links to the lessons show", ALL),
+    "site": ("course_build.site.build", "do all the set-up and render the site; again, render what changed", LEARN),
+    "models": ("course_build.models.prepare", "prepare the models that the lessons use, without the Hub", LEARN),
+    "execute": ("course_build.notebooks.execute", "run lessons and save what they put out", RUN),
+    "preview": ("course_build.site.preview", "serve the rendered site on this machine", LEARN),
+    "check": ("course_build.check", "prove everything: lint, tests, and every output of every notebook", ALL),
+    "lab": ("course_build.lab", "open the lessons in JupyterLab", LEARN),
+    "bench": ("course_build.bench", "measure speed beside the peers, into benchmarks/", RUN),
+    "clean": ("course_build.clean", "delete what was built; the environment and the models stay", None),
+    "demo": ("course_build.site.demo", "fetch and make what the demo in the browser needs", LEARN),
+    "blog": ("course_build.site.blog", "make a small Quarto blog of your own, ready to render", LEARN),
+    "train": ("course_build.training.train", "train the adapters that the embedded models are made of", RUN),
+    "new-lesson": ("course_build.lessons.new", "make all that a new lesson needs, working from the start", ALL),
+    "rename-lesson": ("course_build.lessons.rename", "give a lesson another title, everywhere", ALL),
+    "retire-lesson": ("course_build.lessons.retire", "take a lesson out, with all that belongs to it", LEARN),
+    "exercises": (
+        "course_build.lessons.exercise_stubs",
+        "write the stubs of the exercises from their solutions",
+        LEARN,
+    ),
+    "syllabus": ("course_build.lessons.syllabus", "write the syllabus from the lessons' front matter", LEARN),
+    "cards": ("course_build.lessons.social_cards", "draw the pictures that shared links to the lessons show", ALL),
     "upgrade-report": (
         "notebooks.upgrade_report",
         "run the lessons with other versions of the packages, and say what breaks",
         ALL,
     ),
-    "reviews": ("training.rated_snippets", "make the file of labelled reviews again from its source", LEARN),
-    "lock": ("setup.lock", "resolve the dependencies again and write requirements.lock", ()),
+    "reviews": (
+        "course_build.training.rated_snippets",
+        "make the file of labelled reviews again from its source",
+        LEARN,
+    ),
+    "lock": ("course_build.setup.lock", "resolve the dependencies again and write requirements.lock", ()),
 }
 """Each command with its module, what it does, and the layers of the environment that it wants (`None`: none at all)."""
 
@@ -85,7 +93,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def module_name(command: str) -> str:
     """Return the name of the module that is a command."""
-    return f"course_build.{COMMANDS[command][0]}"
+    return COMMANDS[command][0]
 
 
 def module(command: str) -> ModuleType:

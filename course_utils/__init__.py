@@ -7,23 +7,14 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=[
-        "batches",
-        "characters",
-        "evaluation",
-        "generation",
-        "models",
-        "notebook",
-        "parameters",
-        "plots",
-        "quantization",
-        "reviews",
-        "sentiment",
-    ],
+    submodules=["models", "notebook", "plots", "reviews"],
     submod_attrs={
-        "batches": ["batch_by_length", "padding_share"],
+        "classifier.pipeline": ["SentimentPipeline"],
+        "modeling": ["evaluation", "generation", "parameters", "quantization"],
+        "modeling.evaluation": ["calibration", "calibration_error", "predict_logits"],
+        "modeling.parameters": ["count_parameters", "parameter_table"],
         "models": ["checkpoint"],
-        "parameters": ["count_parameters", "parameter_table"],
-        "sentiment": ["SentimentPipeline"],
+        "text": ["padding", "unicode_categories"],
+        "text.padding": ["batch_by_length", "padding_share"],
     },
 )

@@ -11,8 +11,8 @@ from course_utils.errors import CommandError
 from course_utils.models import CheckpointError
 
 COMMANDS = {
-    "classify": ("course_utils.classify", "classify a file of texts: CSV, JSON Lines or Parquet"),
-    "serve": ("course_utils.serve", "answer over HTTP, for many clients at once"),
+    "classify": ("course_utils.files.classify", "classify a file of texts: CSV, JSON Lines or Parquet"),
+    "serve": ("course_utils.service.server", "answer over HTTP, for many clients at once"),
 }
 """A command's name, its module, and what it does in one line."""
 

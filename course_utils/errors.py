@@ -1,5 +1,9 @@
-"""The exception that a command of this package turns into a sentence instead of a traceback."""
+"""What goes wrong for a learner, each with a message that says what to do."""
 
 
 class CommandError(Exception):
-    """Something that the person at the keyboard can mend; the message says what is wrong and what to do."""
+    """What a command of this package turns into a sentence instead of a traceback."""
+
+
+class CheckpointError(RuntimeError):
+    """A model can't be had right now; the message says what is missing and what to do."""

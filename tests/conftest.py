@@ -17,7 +17,7 @@ from course_build.paths import NOTEBOOKS
 from course_build.site import demo, page_weight, preview, render
 from course_build.site.stage import stage
 from course_utils import SentimentPipeline, checkpoint
-from course_utils.backends import cores
+from course_utils.classifier.backends import cores
 
 os.environ.update(
     HF_HUB_OFFLINE="1", HF_HUB_DISABLE_PROGRESS_BARS="1", TOKENIZERS_PARALLELISM="false", MPLBACKEND="agg"

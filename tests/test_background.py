@@ -11,10 +11,10 @@ import urllib.request
 import psutil
 import pytest
 
-from course_utils.background import run_and_clean_up, start_service
+from course_utils.background_programs import run_and_clean_up, start_service
 
 PARENT = """
-from course_utils.background import start_service
+from course_utils.background_programs import start_service
 service = start_service("--backend", "onnx")
 print(service._process.pid, flush=True)
 input()
@@ -33,7 +33,7 @@ print("started", flush=True)
 PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
 CALLER = """
 import signal, sys
-from course_utils.background import run_and_clean_up
+from course_utils.background_programs import run_and_clean_up
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
 run_and_clean_up([sys.executable, "-c", sys.argv[1] + "time.sleep(600)"], timeout=600, cwd=sys.argv[2])
 """

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from course_build import BuildError
 from course_build import __main__ as command
+from course_build.paths import ROOT
 from course_build.site import blog, render
 
 FILES = [
@@ -479,8 +480,7 @@ def test_the_title_stands_once_in_the_template() -> None:
 
 
 def test_the_package_carries_every_file() -> None:
-    root = ROOT
-    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert "site/blog_template/**/*" in project["tool"]["setuptools"]["package-data"]["course_build"]
     assert [name for name in files(blog.TEMPLATE) if "_site/" not in name and ".quarto/" not in name] == FILES
 

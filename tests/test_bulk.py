@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_sentiment import HOSTILE, assert_same
 
-from course_utils import SentimentPipeline, backends, reviews, sentiment
+from course_utils import SentimentPipeline, reviews
+from course_utils.classifier import backends
+from course_utils.classifier import pipeline as sentiment
 from course_utils.models import CheckpointError
 
 

@@ -10,8 +10,8 @@ from course_build.check import nbval_command
 from course_build.paths import NOTEBOOKS, ROOT
 from course_build.setup import environment as build_environment
 from course_build.setup import lock
-from course_utils import environment
-from course_utils.environment import Finding, Report, check_environment
+from course_utils import check_environment as environment
+from course_utils.check_environment import Finding, Report, check_environment
 
 
 @pytest.fixture

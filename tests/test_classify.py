@@ -18,8 +18,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from course_utils import __main__, classify, reviews, tables
-from course_utils.sentiment import find_text_problem
+from course_utils import __main__, reviews
+from course_utils.classifier.pipeline import find_text_problem
+from course_utils.files import classify, tables
 
 NEW = ["label", "score", "error"]
 

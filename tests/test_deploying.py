@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from course_build.paths import ROOT
-from course_utils import batching
 from course_utils.exercises import lesson_08
+from course_utils.service import batcher as batching
 
 
 @pytest.fixture(scope="module")

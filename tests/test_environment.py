@@ -211,11 +211,13 @@ class Checkout:
     def __init__(self, folder: Path, home: Path, find_links: list[Path]) -> None:
         self.folder, self.home = folder, home
         package = folder / "course_build"
-        package.mkdir(parents=True)
-        used = ("__init__", "__main__", "environment", "errors", "installers", "lock", "package_settings", "paths")
-        for name in (*used, "progress"):
+        shutil.copytree(
+            ROOT / "course_build" / "setup", package / "setup", ignore=shutil.ignore_patterns("__pycache__")
+        )
+        for name in ("__init__", "__main__", "paths", "progress"):
             shutil.copyfile(ROOT / "course_build" / f"{name}.py", package / f"{name}.py")
-        (package / "syllabus.py").write_text(COMMAND)
+        (package / "lessons").mkdir()
+        (package / "lessons" / "syllabus.py").write_text(COMMAND)
         (folder / "course_utils").mkdir()
         (folder / "course_utils" / "__init__.py").write_text("")
         (folder / "backend.py").write_text(BACKEND)
@@ -254,7 +256,7 @@ class Checkout:
         return process.returncode, said, notices
 
     def ensure(self, *layers: str, **environ: str) -> subprocess.Popen:
-        code = f"from course_build import environment; environment.ensure({layers})"
+        code = f"from course_build.setup import environment; environment.ensure({layers})"
         return self.start("-c", code, **environ)
 
     def versions(self) -> dict[str, str]:

@@ -124,7 +124,8 @@ def test_an_interruption_keeps_what_has_run_and_leaves_no_kernel(folder, tmp_pat
         "while True: pass",
     )
     program = (
-        "import sys\nfrom pathlib import Path\nfrom course_build import execute, lessons\n"
+        "import sys\nfrom pathlib import Path\n"
+        "from course_build.lessons import index as lessons\nfrom course_build.notebooks import execute\n"
         "notebooks = {path: lessons.read(path) for path in lessons.paths(Path(sys.argv[1]))}\n"
         "execute.side_by_side = lambda count: 2\n"
         "execute.run_side_by_side(notebooks, 'execute', execute.save)\n"

@@ -16,7 +16,8 @@ from transformers import (
     get_linear_schedule_with_warmup,
 )
 
-from course_utils import checkpoint, evaluation, reviews
+from course_utils import checkpoint, reviews
+from course_utils.modeling import evaluation
 
 WANTED = (
     *("TrainingLoop", "evaluate", "length_groups", "learning_rate"),
@@ -46,7 +47,7 @@ def lesson(definitions) -> dict:
     imports = (
         "import re, numpy as np, torch\nfrom collections import Counter\n"
         "from torch.nn.functional import cross_entropy\nfrom torch.nn.utils import clip_grad_norm_\n"
-        "from course_utils.evaluation import predict_logits\n"
+        "from course_utils.modeling.evaluation import predict_logits\n"
     )
     namespace = {}
     exec(imports + "\n\n".join(definitions[name] for name in WANTED), namespace)

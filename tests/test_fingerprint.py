@@ -15,22 +15,27 @@ from course_build.paths import ROOT
 
 FILES = {
     "course_utils/__init__.py": "import lazy_loader\n__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, "
-    "submodules=['plots', 'models'], submod_attrs={'models': ['checkpoint']})\n",
-    "course_utils/__main__.py": "from course_utils.errors import CommandError\n",
+    "submodules=['plots', 'models'], submod_attrs={'models': ['checkpoint'], 'text': ['padding']})\n",
+    "course_utils/text/__init__.py": "import lazy_loader\n__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, "
+    "submodules=['padding'])\n",
+    "course_utils/text/padding.py": "WIDTH = 1\n",
+    "course_utils/__main__.py": "from course_utils.errors import CommandError\n"
+    "COMMANDS = {'serve': ('course_utils.service.server', 'answer')}\n",
     "course_utils/errors.py": "class CommandError(Exception): pass\n",
-    "course_utils/models.py": "def checkpoint(name):\n    from course_utils import paths\n    return 'models.toml'\n",
-    "course_utils/models.toml": "[one]\nsize = 1  # a comment\n",
+    "course_utils/models/__init__.py": "def checkpoint(name):\n    from course_utils import paths\n"
+    "    return 'models.toml'\n",
+    "course_utils/models/models.toml": "[one]\nsize = 1  # a comment\n",
     "course_utils/paths.py": "HERE = 1\n",
     "course_utils/plots.py": "from .style import colour\n\ndef bars():\n    '''Draw.'''\n    return colour  # of all\n",
     "course_utils/style.py": "colour = 'red'\n",
     "course_utils/quiz.py": "def quiz(lesson):\n    return f'quiz_{lesson}.toml'\n",
     "course_utils/data/quiz_01.toml": "a = 1\n",
     "course_utils/data/quiz_02.toml": "a = 2\n",
-    "course_utils/serve.py": "PORT = 1\n",
+    "course_utils/service/server.py": "PORT = 1\n",
     "course_utils/background.py": "from course_utils.__main__ import main\ndef start(to):\n    main(['serve', *to])\n",
     "course_utils/.DS_Store": "litter",
     "course_build/__init__.py": "",
-    "course_build/__main__.py": "",
+    "course_build/__main__.py": "COMMANDS = {'blog': ('course_build.site.blog', 'make one')}\n",
     "course_build/site/blog.py": "from pathlib import Path\nTEMPLATE = Path(__file__).with_name('blog_template')\n",
     "course_build/site/blog_template/index.qmd": "hello\n",
     "course_build/site/blog_template/.DS_Store": "litter",
@@ -65,18 +70,19 @@ def names(*sources: str) -> set[str]:
         ("from course_utils import plots", {"plots.py", "style.py"}),
         ("import course_utils.plots as p", {"plots.py", "style.py"}),
         ("import course_utils\ncourse_utils.plots.bars()", {"plots.py", "style.py"}),
-        ("from course_utils import checkpoint", {"models.py", "paths.py", "models.toml"}),
+        ("from course_utils import checkpoint", {"paths.py", "models/models.toml"}),
+        ("from course_utils import padding", {"text/padding.py"}),
         ("from course_utils.quiz import quiz\nquiz('01')", {"quiz.py", "data/quiz_01.toml"}),
         ("%matplotlib inline\nfrom course_utils import plots\nplots?", {"plots.py", "style.py"}),
         ("def f():\n    from course_utils.style import colour", {"style.py"}),
         ("if:\nthis shows a SyntaxError", set()),
         ("program = '''\nfrom course_utils import style\n'''", {"style.py"}),
-        ("!python -m course_utils serve --port 1", {"__main__.py", "errors.py", "serve.py"}),
-        ("[sys.executable, '-m', 'course_utils', 'serve']", {"__main__.py", "errors.py", "serve.py"}),
-        ("[sys.executable, '-m', 'course_utils.serve']", {"__main__.py", "errors.py", "serve.py"}),
+        ("!python -m course_utils serve --port 1", {"__main__.py", "errors.py", "service/server.py"}),
+        ("[sys.executable, '-m', 'course_utils', 'serve']", {"__main__.py", "errors.py", "service/server.py"}),
+        ("[sys.executable, '-m', 'course_utils.service.server']", {"__main__.py", "errors.py", "service/server.py"}),
         (
             "from course_utils import background",
-            {"background.py", "__main__.py", "errors.py", "serve.py"},
+            {"background.py", "__main__.py", "errors.py", "service/server.py"},
         ),
     ],
 )
@@ -99,8 +105,8 @@ SOURCE = "from course_utils import checkpoint, plots\nx = 1  # one"
     [
         ("course_utils/plots.py", "'''Draw.'''", "'''Draw bars.'''"),
         ("course_utils/plots.py", "  # of all", "\n\n\n    # of none"),
-        ("course_utils/models.toml", "  # a comment", ""),
-        ("course_utils/serve.py", "PORT = 1", "PORT = 2"),
+        ("course_utils/models/models.toml", "  # a comment", ""),
+        ("course_utils/service/server.py", "PORT = 1", "PORT = 2"),
         ("course_utils/.DS_Store", "litter", "more litter"),
         ("course_utils/data/quiz_01.toml", "1", "2"),
     ],
@@ -125,7 +131,7 @@ def saved(source: str = SOURCE) -> nbformat.NotebookNode:
     [
         ("course_utils/plots.py", "colour  #", "colour.upper()  #", "changed: course_utils/plots.py"),
         ("course_utils/style.py", "red", "blue", "changed: course_utils/style.py"),
-        ("course_utils/models.toml", "1", "2", "changed: the catalogue of models"),
+        ("course_utils/models/models.toml", "1", "2", "changed: the catalogue of models"),
         ("course_build/models/onnx_export.py", "1", "2", "changed: the catalogue of models"),
     ],
 )

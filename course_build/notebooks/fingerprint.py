@@ -29,7 +29,7 @@ PACKAGES = ("course_utils", "course_build")
 KEY = "course"
 """The key in a notebook's metadata that holds the fingerprint."""
 
-CATALOGUE = "course_utils/models.toml"
+CATALOGUE = "course_utils/models/models.toml"
 EXPORTS = "course_build/models/onnx_export.py"
 """How a model is exported to ONNX: of the exports no catalogue can hold a hash (`course_build.models.prepare`)."""
 
@@ -122,8 +122,25 @@ def _named_in_text(path: Path, text: str) -> tuple[Path, ...]:
 
 
 def _started(package: str, command: str = "") -> Iterator[Path]:
-    yield from _module(f"{package}.__main__")
-    yield from _module(f"{package}.{command.replace('-', '_')}")
+    for path in _module(main := f"{package}.__main__"):
+        yield path
+        if path.stem == "__main__":
+            yield from _module(_commands(path).get(command, main))
+    yield from _module(f"{package}.{command}")
+
+
+def _commands(path: Path) -> dict[str, str]:
+    """The commands of a package's `__main__`, each with the name of its module: the first thing that it says of it."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if (
+            isinstance(node, ast.Assign)
+            and isinstance(node.value, ast.Dict)
+            and ast.unparse(node.targets[0]) == "COMMANDS"
+        ):
+            return {
+                key.value: value.elts[0].value for key, value in zip(node.value.keys, node.value.values, strict=True)
+            }
+    return {}
 
 
 def _imported(tree: ast.AST, package: str) -> Iterator[Path]:
@@ -162,9 +179,10 @@ def _imported(tree: ast.AST, package: str) -> Iterator[Path]:
 def _attribute(module: str, name: str) -> Iterator[Path]:
     """What `from module import name` loads besides the module: a module of that name, or where a lazy name lies."""
     yield from _module(f"{module}.{name}")
-    for path in _module(module):
-        if path.name == "__init__.py" and (origin := _lazy_names(path).get(name)):
-            yield from _module(f"{module}.{origin}")
+    package = ROOT.joinpath(*module.split("."), "__init__.py")
+    if package in _module(module) and (origin := _lazy_names(package).get(name)):
+        yield from _module(f"{module}.{origin}")
+        yield from _attribute(f"{module}.{origin}", name)
 
 
 def _lazy_names(path: Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ TWEETS_MODEL = "finiteautomata/bertweet-base-sentiment-analysis"
 
 @functools.cache
 def _pipeline(hub_id: str) -> Any:
-    from course_utils.sentiment import SentimentPipeline
+    from course_utils.classifier.pipeline import SentimentPipeline
 
     return SentimentPipeline(checkpoint(hub_id))
 

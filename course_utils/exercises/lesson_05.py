@@ -158,7 +158,7 @@ def check_count_layer(count_layer: Callable[[int, int], int]) -> str:
 def _layer_parameters(width: int, wide: int) -> int:
     from transformers import AutoModel, DistilBertConfig
 
-    from course_utils.parameters import count_parameters
+    from course_utils.modeling.parameters import count_parameters
 
     config = DistilBertConfig(vocab_size=5, max_position_embeddings=4, dim=width, hidden_dim=wide, n_heads=2)
     return count_parameters(AutoModel.from_config(config).transformer.layer[0])

@@ -165,7 +165,7 @@ class _Error:
     """What rounding does to one weight, and what a wrong answer may compare instead."""
 
     def __init__(self, weight: Any) -> None:
-        from course_utils.quantization import dequantize, quantize_absmax
+        from course_utils.modeling.quantization import dequantize, quantize_absmax
 
         difference = dequantize(*quantize_absmax(weight)) - weight
         self.largest = weight.abs().max().item()

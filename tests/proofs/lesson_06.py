@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from course_utils import count_parameters, evaluation
+from course_utils import count_parameters
+from course_utils.modeling import evaluation
 from proofs import Proofs
 
 proves = Proofs()

@@ -5,8 +5,8 @@ import torch
 from transformers import AutoTokenizer
 
 from course_utils import checkpoint
+from course_utils.modeling.quantization import dequantize, quantize_absmax, quantize_affine, quantize_per_channel
 from course_utils.models import ONNX_FP32, ONNX_INT8, onnx_folder
-from course_utils.quantization import dequantize, quantize_absmax, quantize_affine, quantize_per_channel
 from proofs import Proofs
 
 proves = Proofs()

@@ -7,9 +7,10 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from course_utils import checkpoint, classify
-from course_utils.batching import Batcher, QueueFullError
-from course_utils.service import PROBLEMS
+from course_utils import checkpoint
+from course_utils.files import classify
+from course_utils.service.app import PROBLEMS
+from course_utils.service.batcher import Batcher, QueueFullError
 from proofs import Proofs
 
 proves = Proofs()

@@ -3,7 +3,8 @@
 import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-from course_utils import checkpoint, generation
+from course_utils import checkpoint
+from course_utils.modeling import generation
 from proofs import Proofs
 
 proves = Proofs()

@@ -9,7 +9,7 @@ import math
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from course_utils.batches import batch_by_length
+from course_utils.text.padding import batch_by_length
 
 if TYPE_CHECKING:
     import numpy as np

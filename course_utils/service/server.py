@@ -13,11 +13,11 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from course_utils import sentiment
-from course_utils.batching import Classifier
+from course_utils.classifier import pipeline as sentiment
 from course_utils.errors import CommandError
 from course_utils.models import TASK_DEFAULTS, checkpoint
-from course_utils.service import Settings, create_app
+from course_utils.service.app import Settings, create_app
+from course_utils.service.batcher import Classifier
 
 
 class PunctualProtocol(H11Protocol):

@@ -21,14 +21,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from course_utils import tables
+from course_utils.classifier.pipeline import BACKENDS
 from course_utils.errors import CommandError
-from course_utils.sentiment import BACKENDS
+from course_utils.files import tables
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-    from course_utils.sentiment import SentimentPipeline
+    from course_utils.classifier.pipeline import SentimentPipeline
 
 DEFAULT_MODEL = "distilbert-base-uncased-finetuned-sst-2-english"
 
@@ -137,8 +137,8 @@ def load(model: str, backend: str) -> SentimentPipeline:
         CommandError: there is none of that name.
     """
     from course_utils import notebook
+    from course_utils.classifier.pipeline import SentimentPipeline
     from course_utils.models import catalogue, checkpoint
-    from course_utils.sentiment import SentimentPipeline
 
     notebook.quiet()
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from course_utils.sentiment import SentimentPipeline
+from course_utils.classifier.pipeline import SentimentPipeline
 
 if TYPE_CHECKING:
     import numpy as np

@@ -22,8 +22,8 @@ from pydantic_core import from_json
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from course_utils.batching import Batcher, Classifier, ModelFailedError, QueueFullError, Result
 from course_utils.models import TASK_DEFAULTS
+from course_utils.service.batcher import Batcher, Classifier, ModelFailedError, QueueFullError, Result
 
 CLIENT_GONE = 499
 """The status that nginx logs for a client that left before its answer; nobody receives it."""

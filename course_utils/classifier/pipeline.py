@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from course_utils.batches import batch_by_length
+from course_utils.text.padding import batch_by_length
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,7 +55,7 @@ class SentimentPipeline:
         """
         from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
-        from course_utils.backends import OnnxBackend, TorchBackend, find_onnx_folder
+        from course_utils.classifier.backends import OnnxBackend, TorchBackend, find_onnx_folder
 
         if not hasattr(model_name, "__fspath__") and not isinstance(model_name, str):
             raise TypeError(f"model_name is a folder or a name on the Hub, not a {type(model_name).__name__}")

@@ -1,0 +1,53 @@
+"""Where a model lies that a lesson names: the stand-ins of this machine or the Hub's own, as ONNX or GGUF, too."""
+
+from course_utils.errors import CheckpointError
+from course_utils.models.checkpoints import (
+    PREPARE_COMMAND,
+    RESULTS,
+    TASK_DEFAULTS,
+    checkpoint,
+    find_problem,
+    gguf_file,
+    models_folder,
+    models_from_hub,
+    read_results,
+    use_embedded_default,
+)
+from course_utils.models.manifest import MANIFEST, SOURCE, File, Model, Source, catalogue, sources
+from course_utils.models.onnx_exports import (
+    EXPORT_RECORD,
+    ONNX_FP32,
+    ONNX_INT8,
+    Export,
+    export_of,
+    find_export_problem,
+    onnx_folder,
+)
+
+__all__ = [
+    "EXPORT_RECORD",
+    "MANIFEST",
+    "ONNX_FP32",
+    "ONNX_INT8",
+    "PREPARE_COMMAND",
+    "RESULTS",
+    "SOURCE",
+    "TASK_DEFAULTS",
+    "CheckpointError",
+    "Export",
+    "File",
+    "Model",
+    "Source",
+    "catalogue",
+    "checkpoint",
+    "export_of",
+    "find_export_problem",
+    "find_problem",
+    "gguf_file",
+    "models_folder",
+    "models_from_hub",
+    "onnx_folder",
+    "read_results",
+    "sources",
+    "use_embedded_default",
+]

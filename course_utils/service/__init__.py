@@ -1,0 +1,1 @@
+"""What `python -m course_utils serve` does: the application, the batches of its callers, and the server."""
