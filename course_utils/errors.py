@@ -7,3 +7,7 @@ class CommandError(Exception):
 
 class CheckpointError(RuntimeError):
     """A model can't be had right now; the message says what is missing and what to do."""
+
+
+class SettingError(CheckpointError, ValueError):
+    """A variable of the environment has a value that the course doesn't know; the message says which it can have."""

@@ -26,12 +26,11 @@ from course_build import BuildError, progress
 from course_build.paths import LOCK, ROOT
 from course_build.setup import pip_and_uv_settings
 from course_build.setup.installers import TORCH_INDEX, Installer, Pip, Plan, Uv
-from course_build.setup.lock import CUDA, UV, name_of, pins
+from course_build.setup.lock import CUDA, UV, in_words, name_of, pins, supported_pythons
 from course_build.setup.pip_and_uv_settings import base_interpreter
 
 VENV = ROOT / ".venv"
 CONDA_NAME = "llm-env"
-SUPPORTED = ((3, 11), (3, 13))
 
 STAMP = "course.json"
 TORCH_CHOICES = ("", "cpu", "default")
@@ -203,9 +202,9 @@ def ensure(layers: Sequence[str], venv: Path = VENV) -> None:
     if is_ready(layers, venv):
         return
     version = sys.version_info[:2]
-    if not SUPPORTED[0] <= version <= SUPPORTED[1]:
+    if version not in supported_pythons():
         raise BuildError(
-            f"this is Python {version[0]}.{version[1]}, and the course needs 3.11, 3.12 or 3.13. "
+            f"this is Python {version[0]}.{version[1]}, and the course needs {in_words(supported_pythons())}. "
             "Install one of them and name it: make site PYTHON=python3.12"
         )
     choice = os.environ.get("COURSE_TORCH", "")

@@ -16,7 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from course_utils.models import ONNX_FP32, ONNX_INT8, CheckpointError, catalogue, checkpoint, onnx_folder
+from course_utils.models import ONNX_FP32, ONNX_INT8, CheckpointError, catalogue, find_by_folder, onnx_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -163,9 +163,9 @@ def find_onnx_folder(model_name: str | os.PathLike) -> Path:
     folder = Path(model_name)
     if (folder / ONNX_INT8).is_file():
         return folder
-    for hub_id, model in catalogue().items():
-        if model.onnx and (str(model_name) == hub_id or folder == Path(checkpoint(hub_id))):
-            return onnx_folder(hub_id)
+    model = catalogue().get(str(model_name)) or find_by_folder(folder)
+    if model and model.onnx:
+        return onnx_folder(model.hub_id)
     exported = ", ".join(hub_id for hub_id, model in catalogue().items() if model.onnx)
     raise CheckpointError(
         f"{model_name} has no export to ONNX here. The course exports {exported}; for any other model take the torch "

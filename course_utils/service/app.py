@@ -130,8 +130,8 @@ class Service:
         self.on_failure: Callable[[], object] = lambda: None
         self.body_model = _body_model(settings)
         self.registry = prometheus.CollectorRegistry()
-        metric = functools.partial(functools.partial, registry=self.registry)
-        counter, histogram = metric(prometheus.Counter), metric(prometheus.Histogram)
+        counter = functools.partial(prometheus.Counter, registry=self.registry)
+        histogram = functools.partial(prometheus.Histogram, registry=self.registry)
         self.requests = counter("sentiment_requests", "Requests by path and status", ["path", "status"])
         self.seconds = histogram("sentiment_request_seconds", "Time from a request's headers to its answer", ["path"])
         self.texts = counter("sentiment_texts", "Texts that were classified")
