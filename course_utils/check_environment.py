@@ -51,13 +51,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """What `check_environment` found. As the last line of a cell it shows itself as a table."""
+    """All that `check_environment` found. As the last line of a cell it shows itself as a table."""
 
     findings: tuple[Finding, ...]
 
     @property
     def ok(self) -> bool:
-        """Whether every need is met."""
+        """True if every need is met."""
         return not self.problems
 
     @property
@@ -123,7 +123,7 @@ def _requirements(layer: str = "") -> list:
 
 
 def _python_command() -> str:
-    """What a terminal calls Python: on Windows `py`, but for an active environment's own, which is `python`."""
+    """Return Python's name in a terminal: on Windows `py`, but for an active environment's own, which is `python`."""
     active = os.environ.get("VIRTUAL_ENV") or os.environ.get("CONDA_PREFIX")
     return "py" if sys.platform == "win32" and not active else "python"
 

@@ -1,8 +1,8 @@
-"""What goes wrong for a learner, each with a message that says what to do."""
+"""The exceptions of this package, each with a message that says what to do."""
 
 
 class CommandError(Exception):
-    """What a command of this package turns into a sentence instead of a traceback."""
+    """A mistake that a command of this package tells in a sentence, without a traceback."""
 
 
 class CheckpointError(RuntimeError):

@@ -11,8 +11,6 @@ from course_build.paths import ROOT
 
 PACKAGES = ("course_utils", "course_build")
 ROOMS = sorted(path.parent for package in PACKAGES for path in ROOT.glob(f"{package}/**/__init__.py"))
-    path.parent for package in ("course_utils", "course_build") for path in ROOT.glob(f"{package}/**/__init__.py")
-)
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 MOST = 9

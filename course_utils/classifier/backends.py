@@ -1,4 +1,4 @@
-"""What computes the logits: torch, or ONNX Runtime. `SentimentPipeline` prepares its input and reads its output.
+"""Backends, which compute the logits: torch, or ONNX Runtime. `SentimentPipeline` prepares input and reads output.
 
 Both work on one batch a thread, with as many threads as there are cores, where libraries would give all cores to one
 batch after the other. A thread that works alone never waits for another, and what a library does besides the matrix
@@ -46,7 +46,7 @@ LAST_JOINS = {
 
 
 class Backend(Protocol):
-    """What `SentimentPipeline` asks of a backend."""
+    """A backend, as `SentimentPipeline` needs it."""
 
     close_call: float
     """The difference between a text's two highest logits up to which `precise_logits` decides; 0 where all is exact."""

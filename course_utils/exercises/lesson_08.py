@@ -244,7 +244,7 @@ def check_workers(workers: Callable[..., int]) -> str:
 
 
 class _PowerCutError(Exception):
-    """What the classifier of exercise 5 raises when the plug is pulled."""
+    """Raised by the classifier of exercise 5 when the plug is pulled."""
 
 
 class _Classifier:

@@ -1,4 +1,4 @@
-"""Where a model lies that a lesson names: the stand-ins of this machine or the Hub's own, as ONNX or GGUF, too."""
+"""The models that lessons name, found on this machine: stand-ins or the Hub's own, as ONNX or GGUF, too."""
 
 from course_utils.errors import CheckpointError, SettingError
 from course_utils.models.checkpoints import (
