@@ -1,4 +1,4 @@
-"""What a maintainer of *LLMs, Hands On* runs: prepare models, execute notebooks, render the site, check it all.
+"""The commands for a maintainer of *LLMs, Hands On*: prepare models, execute notebooks, render the site, check it all.
 
 `python -m course_build --help` lists the commands. No notebook imports this package.
 """

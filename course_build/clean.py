@@ -7,7 +7,7 @@ from course_build.paths import BUILD, ROOT, SITE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """`--all` deletes the environment and the models, too."""
+    """`--all` deletes the models, too."""
     parser.add_argument(
         "--all", action="store_true", help="delete the models too; the environment stays: delete .venv by hand"
     )

@@ -17,7 +17,7 @@ OPENED = re.compile(r"---[ \t]*\n[ \t]*\S")
 
 @dataclass
 class Yaml:
-    """What a piece of YAML says, and on which line of its file each part stands: `("website", "navbar", 0)`, say."""
+    """A piece of YAML: its value, and the line of each part in its file, by paths such as `("website", "navbar", 0)`."""
 
     value: object
     lines: dict[tuple, int] = field(default_factory=dict)

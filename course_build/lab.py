@@ -16,7 +16,7 @@ there is. They are defaults, so what a learner chooses in JupyterLab's own setti
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What follows `--` goes to JupyterLab."""
+    """Declare that everything after `--` goes to JupyterLab."""
     parser.add_argument("options", nargs="*", help="options for JupyterLab, after --")
 
 

@@ -1,4 +1,4 @@
-"""Where things lie in a checkout. One place, so that no module counts parents of its own file."""
+"""The places of things in a checkout, all named here, so that no module counts parents of its own file."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Where long work is: a bar with an estimate in a terminal, plain lines in a log, and never a silent minute.
+"""Progress of long work: a bar with an estimate in a terminal, plain lines in a log, and never a silent minute.
 
 Standard library only: the set-up uses it on the bare interpreter. Bars and notices go to stderr, so that what a command
 prints stays what it was.
@@ -146,7 +146,7 @@ def run(
 
 
 def in_terminal() -> bool:
-    """Whether a person looks on: both streams go to a terminal."""
+    """Tell whether a person looks on: both streams go to a terminal."""
     return sys.stdout.isatty() and sys.stderr.isatty()
 
 

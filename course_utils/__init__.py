@@ -1,4 +1,4 @@
-"""What the notebooks of *LLMs, Hands On* import.
+"""The helpers that the notebooks of *LLMs, Hands On* import.
 
 Importing this package loads neither torch nor transformers: its modules are loaded when they are first used.
 """

@@ -1,4 +1,4 @@
-"""What the course's model does for you at the command line.
+"""Commands that put the course's model to work.
 
 Each command is a module with `add_arguments(parser)` and `run(arguments)`, which is loaded only when it is named.
 """

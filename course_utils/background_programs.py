@@ -43,12 +43,12 @@ class BackgroundService:
 
     @property
     def command(self) -> str:
-        """What you would type to have the same service."""
+        """The command that you would type to have the same service."""
         return " ".join(["python -m course_utils serve", *self.options])
 
     @property
     def running(self) -> bool:
-        """Whether the process is there."""
+        """True while the process is there."""
         return self._process.poll() is None
 
     def wait_until_ready(self, seconds: float) -> None:

@@ -6,15 +6,15 @@ import importlib
 import importlib.metadata
 import os
 import platform
+import re
 import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-DISTRIBUTION = "llms-hands-on"
-PYTHON = ((3, 11), (3, 13))
-"""The oldest and the newest Python that the course is tested with."""
+from course_utils.errors import SettingError
 
+DISTRIBUTION = "llms-hands-on"
 IMPORT_NAMES = {
     "beautifulsoup4": "bs4",
     "ipython": "IPython",
@@ -51,13 +51,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """What `check_environment` found. As the last line of a cell it shows itself as a table."""
+    """All that `check_environment` found. As the last line of a cell it shows itself as a table."""
 
     findings: tuple[Finding, ...]
 
     @property
     def ok(self) -> bool:
-        """Whether every need is met."""
+        """True if every need is met."""
         return not self.problems
 
     @property
@@ -100,6 +100,8 @@ def check_environment() -> Report:
 def _safely(check) -> Finding:
     try:
         return check()
+    except SettingError as error:
+        return Finding("models", "", "unknown", str(error), "unset COURSE_MODELS  (Windows: set COURSE_MODELS=)")
     except Exception as error:
         name = getattr(check, "__name__", "check").removeprefix("_check_")
         return Finding(name, "", "unknown", f"could not be found out ({type(error).__name__}: {error})", _install())
@@ -121,7 +123,7 @@ def _requirements(layer: str = "") -> list:
 
 
 def _python_command() -> str:
-    """What a terminal calls Python: on Windows `py`, but for an active environment's own, which is `python`."""
+    """Return Python's name in a terminal: on Windows `py`, but for an active environment's own, which is `python`."""
     active = os.environ.get("VIRTUAL_ENV") or os.environ.get("CONDA_PREFIX")
     return "py" if sys.platform == "win32" and not active else "python"
 
@@ -139,9 +141,11 @@ def layer_command(layer: str) -> str:
 
 def _check_python() -> Finding:
     version = sys.version_info[:2]
-    wanted = f"{PYTHON[0][0]}.{PYTHON[0][1]} to {PYTHON[1][0]}.{PYTHON[1][1]}"
+    allowed = re.findall(r"(\d+)\.(\d+)", importlib.metadata.metadata(DISTRIBUTION)["Requires-Python"])
+    oldest, beyond = sorted((int(major), int(minor)) for major, minor in allowed)
+    wanted = f"{oldest[0]}.{oldest[1]} to {beyond[0]}.{beyond[1] - 1}"
     mend = "conda create -n llm-env python=3.12"
-    problem = "too old" if version < PYTHON[0] else "newer than what is tested" if version > PYTHON[1] else None
+    problem = "too old" if version < oldest else "newer than what is tested" if version >= beyond else None
     return Finding("python", wanted, platform.python_version(), problem, mend if problem else "")
 
 

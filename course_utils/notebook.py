@@ -1,4 +1,4 @@
-"""What makes a notebook behave: quiet libraries, repeatable numbers, and `?` answered in the page."""
+"""A notebook's manners: quiet libraries, repeatable numbers, and `?` answered in the page."""
 
 import logging
 import os

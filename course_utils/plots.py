@@ -45,7 +45,7 @@ STYLE = {
 
 
 def sentiment_of(label: str) -> str:
-    """Which of the three colours a model's label gets: POSITIVE and POS are positive, whatever the case."""
+    """Return which of the three colours a model's label gets: POSITIVE and POS are positive, whatever the case."""
     name = label.lower()
     return "positive" if name.startswith("pos") else "negative" if name.startswith("neg") else "neutral"
 

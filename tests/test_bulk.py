@@ -12,7 +12,7 @@ from test_sentiment import HOSTILE, assert_same
 from course_utils import SentimentPipeline, reviews
 from course_utils.classifier import backends
 from course_utils.classifier import pipeline as sentiment
-from course_utils.models import CheckpointError
+from course_utils.models import CheckpointError, catalogue
 
 
 @pytest.fixture(scope="module")
@@ -265,6 +265,24 @@ def test_the_export_is_found_by_hub_name_checkpoint_or_folder(reviews_checkpoint
     name = "distilbert-base-uncased-finetuned-sst-2-english"
     folder = backends.find_onnx_folder(name)
     assert backends.find_onnx_folder(reviews_checkpoint) == folder == backends.find_onnx_folder(folder)
+
+
+def test_nothing_is_downloaded_to_find_out_which_model_a_folder_is(monkeypatch, tmp_path):
+    """With COURSE_MODELS=hub a folder is compared with what is in the Hub's cache already."""
+    asked = []
+
+    def look(name, *, local_files_only=False, **options):
+        asked.append((name, local_files_only))
+        return str(tmp_path / name)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", look)
+    monkeypatch.setenv("COURSE_MODELS", "hub")
+    with pytest.raises(CheckpointError, match="has no export to ONNX here"):
+        backends.find_onnx_folder(tmp_path)
+    assert asked == [(name, True) for name in catalogue()]
+    name = "distilbert-base-uncased-finetuned-sst-2-english"
+    with pytest.raises(CheckpointError, match=f"The ONNX export of {name} isn't ready"):
+        backends.find_onnx_folder(tmp_path / name)
 
 
 def test_a_model_without_export_is_named(tweets_checkpoint):

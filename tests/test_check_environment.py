@@ -8,7 +8,6 @@ from packaging.requirements import Requirement
 
 from course_build.check import nbval_command
 from course_build.paths import NOTEBOOKS, ROOT
-from course_build.setup import environment as build_environment
 from course_build.setup import lock
 from course_utils import check_environment as environment
 from course_utils.check_environment import Finding, Report, check_environment
@@ -110,10 +109,6 @@ def test_python_itself(monkeypatch, version, problem):
     assert environment._check_python().problem == problem
 
 
-def test_supported_pythons_are_those_of_the_set_up():
-    assert environment.PYTHON == build_environment.SUPPORTED
-
-
 @pytest.mark.parametrize("name", ["_check_memory", "_check_disk", "_check_models", "_check_threads", "_check_python"])
 def test_a_check_that_fails_is_a_finding(monkeypatch, name):
     def fails():
@@ -130,6 +125,13 @@ def test_models_that_are_not_prepared_are_told(monkeypatch, tmp_path):
     finding = environment._check_models()
     assert re.fullmatch(rf"0 of \d+ in {tmp_path.name}/", finding.found)
     assert finding.mend == "python -m course_build models"
+
+
+def test_a_setting_that_is_none_is_told_with_what_unsets_it(monkeypatch):
+    monkeypatch.setenv("COURSE_MODELS", "foo")
+    (finding,) = check_environment().problems
+    assert finding.problem.startswith("COURSE_MODELS is 'foo'")
+    assert finding.mend.startswith("unset COURSE_MODELS")
 
 
 def test_the_sanitiser_forgets_the_machine_and_keeps_a_problem():

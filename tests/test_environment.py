@@ -99,10 +99,16 @@ def test_environment_yml_is_the_environment_of_a_learner(project):
     assert any(part.startswith("quarto") for part in plain)
 
 
-def test_supported_pythons_are_said_once_and_everywhere_the_same(project):
-    (low, high) = environment.SUPPORTED
+def test_supported_pythons_are_everywhere_those_of_the_project_file(project):
+    """pyproject.toml says which they are. Prose, and what an old Python is told, has to agree with it."""
     wanted = Requirement(f"python{project['requires-python']}").specifier
-    assert [minor for minor in range(8, 20) if wanted.contains(f"3.{minor}.0")] == list(range(low[1], high[1] + 1))
+    pythons = [(3, minor) for minor in range(8, 20) if wanted.contains(f"3.{minor}.0")]
+    assert lock.supported_pythons() == pythons
+    for page in ("README.md", "index.qmd", "requirements.lock", "course_build/__main__.py"):
+        assert lock.in_words(pythons) in (ROOT / page).read_text(encoding="utf-8"), page
+    assert f"sys.version_info < {pythons[0]}" in (ROOT / "course_build" / "__main__.py").read_text(encoding="utf-8")
+    workflow = (ROOT / ".github/workflows/course.yml").read_text(encoding="utf-8")
+    assert {f"{major}.{minor}" for major, minor in pythons} == set(re.findall(r'python(?:-version)?: "(.+)"', workflow))
 
 
 @pytest.mark.parametrize("layers", [commands.LEARN, commands.RUN])
@@ -145,6 +151,7 @@ backend-path = ["."]
 [project]
 name = "llms-hands-on"
 version = "1.0"
+requires-python = ">=3.11,<3.14"
 dependencies = ["leaf"]
 optional-dependencies.site = ["twig"]
 optional-dependencies.scale = ["fruit"]

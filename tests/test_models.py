@@ -26,7 +26,8 @@ from transformers import (
     pipeline,
 )
 
-from course_build.models import from_minilm
+from course_build import BuildError
+from course_build.models import from_minilm, prepare
 from course_build.paths import ADAPTERS
 from course_build.training import held_out_sentences
 from course_utils import models
@@ -34,6 +35,7 @@ from course_utils.models import (
     MANIFEST,
     PREPARE_COMMAND,
     CheckpointError,
+    SettingError,
     catalogue,
     checkpoint,
     checkpoints,
@@ -191,8 +193,11 @@ def test_a_model_is_named_by_a_text(name: object) -> None:
 @pytest.mark.parametrize("choice", ["Hub", "online", " hub", ""])
 def test_an_unknown_choice_of_models_is_said(monkeypatch: pytest.MonkeyPatch, choice: str) -> None:
     monkeypatch.setenv("COURSE_MODELS", choice)
-    with pytest.raises(ValueError, match=re.escape(f"COURSE_MODELS is {choice!r}; it can be 'embedded'")):
+    said = re.escape(f"COURSE_MODELS is {choice!r}; it can be 'embedded'")
+    with pytest.raises(SettingError, match=said):
         checkpoint(SST2)
+    with pytest.raises(BuildError, match=said):
+        prepare.prepare()
 
 
 def test_where_the_models_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

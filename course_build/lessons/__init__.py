@@ -1,1 +1,1 @@
-"""What a lesson is beside its cells: its place in the course, its stubs and card, and a new one out of a template."""
+"""Lessons, but for their cells: their order, stubs, cards and syllabus; and a new one, renamed or retired."""

@@ -129,7 +129,7 @@ def front_matter(path: Path) -> dict:
 
 
 def _fits(key: str, value: object) -> bool:
-    """Whether the value of a key of the front matter is of its kind."""
+    """Tell whether the value of a key of the front matter is of its kind."""
     match key:
         case "date":
             return isinstance(value, datetime.date)

@@ -1,4 +1,4 @@
-"""What a lesson is made of beside its notebook, and the places that name it: what a new name or a last day changes."""
+"""The files of a lesson beside its notebook, and the places that name it: all that a new name or a last day changes."""
 
 import contextlib
 import json

@@ -21,7 +21,7 @@ from course_build.text_files import name_of, read_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which lesson, and its new title."""
+    """Declare the lesson, and its new title."""
     parser.add_argument("lesson", help="the lesson, as 04 or 04_tokenizers")
     parser.add_argument("title", help="its new title")
 

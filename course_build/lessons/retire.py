@@ -19,7 +19,7 @@ RETIRED = BUILD / "retired"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which lesson."""
+    """Declare the lesson."""
     parser.add_argument("lesson", help="the lesson, as 04 or 04_tokenizers")
 
 

@@ -1,1 +1,1 @@
-"""What makes the models in `models/` on this machine: pretrained weights out of packages, adapters merged, exports."""
+"""The models in `models/`, made on this machine: pretrained weights out of packages, adapters merged, exports."""

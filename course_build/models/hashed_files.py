@@ -30,7 +30,7 @@ def write_json(path: Path, content: dict, indent: int | None = 2) -> None:
 
 
 class Digests:
-    """What `hash_file` says of the files below a folder; a file is read where the last answer may no longer hold.
+    """The hashes of the files below a folder. A file is read again only where its last hash may no longer hold.
 
     An answer holds while the file's size, its number (inode) and the times of its last change are what they were. The
     time of change (ctime) can't be set back as that of the content (mtime) can, so an edit that keeps size and mtime

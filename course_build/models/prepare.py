@@ -44,6 +44,7 @@ from course_utils.models import (
     CheckpointError,
     File,
     Model,
+    SettingError,
     Source,
     catalogue,
     checkpoint,
@@ -214,10 +215,15 @@ def prepare(
         adapters: the folder of the adapters.
 
     Raises:
-        BuildError: when a model is unknown, a package can't be fetched or isn't what it was, an adapter is missing, an
-            export fails or doesn't answer as its model does, the folder can't be written or the disk is full.
+        BuildError: when `COURSE_MODELS` is neither `embedded` nor `hub`, a model is unknown, a package can't be fetched
+            or isn't what it was, an adapter is missing, an export fails or doesn't answer as its model does, the folder
+            can't be written or the disk is full.
     """
     names = list(names)
+    try:
+        models_from_hub()
+    except SettingError as error:
+        raise BuildError(str(error)) from error
     models, ggufs = _select(names, manifest)
     folder = models_folder()
     digests = Digests(folder)

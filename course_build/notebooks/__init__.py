@@ -1,1 +1,1 @@
-"""What runs a lesson: the kernel, what is compared of its outputs, what they depend on, and how a notebook is read."""
+"""Runs of lessons: the kernel, the comparison of outputs, the fingerprint of all they depend on, notebooks read."""

@@ -173,7 +173,7 @@ class Lesson:
 
     @property
     def size(self) -> int:
-        """How many code cells it has."""
+        """The number of its code cells."""
         return len(sources_of(self.notebook))
 
     def __str__(self) -> str:
@@ -224,7 +224,7 @@ def run_side_by_side(notebooks: dict[Path, NotebookNode], command: str, save: Sa
 
 
 def side_by_side(count: int) -> int:
-    """How many of `count` lessons run at a time, one on each core, as far as the memory goes."""
+    """Return how many of `count` lessons run at a time, one on each core, as far as the memory goes."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(count, cores, psutil.virtual_memory().available // MEMORY))
 

@@ -177,7 +177,7 @@ def _imported(tree: ast.AST, package: str) -> Iterator[Path]:
 
 
 def _attribute(module: str, name: str) -> Iterator[Path]:
-    """What `from module import name` loads besides the module: a module of that name, or where a lazy name lies."""
+    """Yield what `from module import name` loads besides the module: a module of that name, or a lazy name's module."""
     yield from _module(f"{module}.{name}")
     package = ROOT.joinpath(*module.split("."), "__init__.py")
     if package in _module(module) and (origin := _lazy_names(package).get(name)):
@@ -225,7 +225,7 @@ def _data_files(tree: ast.AST, folder: Path) -> Iterator[Path]:
 
 
 def _is_litter(path: Path) -> bool:
-    """Whether a program left a file there that is nobody's source."""
+    """Tell whether a program left a file there that is nobody's source."""
     return any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(ROOT).parts)
 
 
@@ -293,7 +293,7 @@ def _docstrings(tree: ast.AST, lines: list[str]) -> Iterator[Span]:
 
 
 def _characters(line: str, count: int) -> int:
-    """How many characters the first bytes of a line are: `ast` counts bytes, `tokenize` characters."""
+    """Return how many characters the first bytes of a line are: `ast` counts bytes, `tokenize` characters."""
     return len(line.encode()[:count].decode())
 
 

@@ -133,12 +133,12 @@ def make_environment(requirements: list[Requirement]) -> Path:
 
 
 def _is_bare(requirement: Requirement) -> bool:
-    """Whether it is a name alone, which asks for the newest release."""
+    """Tell whether it is a name alone, which asks for the newest release."""
     return not requirement.specifier and not requirement.url
 
 
 def loosened(requirements: list[Requirement], *, every: bool) -> list[Requirement]:
-    """What the project wants to run, with `requirements` in place of what it says of those packages.
+    """Return all that the project needs to run, with `requirements` in place of what it says of those packages.
 
     What the packages want of one another holds. The project's own bounds don't where a requirement names the package,
     for what lies beyond them is what the report is asked about; with `every`, no upper bound holds, only exact pins,
@@ -212,7 +212,7 @@ class Finding:
 
 @dataclass
 class Lesson:
-    """What became of one notebook, before (the lock) and after (the other environment)."""
+    """One notebook's two runs, before (the lock) and after (the other environment)."""
 
     name: str
     before: dict
@@ -223,12 +223,12 @@ class Lesson:
 
     @property
     def broken(self) -> bool:
-        """Whether a learner would see something else than the page says."""
+        """Tell whether a learner would see something else than the page says."""
         return any(finding.kind != EXPECTED for finding in self.findings)
 
     @cached_property
     def seconds(self) -> tuple[float, float]:
-        """How long the cells took, before and after."""
+        """The seconds that the cells took, before and after."""
         before, after = (sum(cell["seconds"] for cell in run["cells"]) for run in (self.before, self.after))
         return before, after
 
@@ -238,7 +238,7 @@ class Lesson:
         return self.seconds[1] / max(self.seconds[0], 1e-9)
 
     def counted(self) -> dict[str, int]:
-        """How many cells there are of each kind of finding."""
+        """The number of cells for each kind of finding."""
         kinds = [finding.kind for finding in self.findings]
         return {kind: kinds.count(kind) for kind in KINDS if kind in kinds}
 
@@ -270,7 +270,7 @@ def compare(name: str, before: dict, after: dict) -> Lesson:
 
 
 def _judge(old: dict, new: dict) -> tuple[str | None, str]:
-    """What happened to a cell (None: nothing), and the evidence."""
+    """Return the kind of a finding in a cell (None: nothing happened), and the evidence."""
     raised_before, raised = (error_of(cell) for cell in (old, new))
     if raised and not raised_before:
         return "raises", raised

@@ -26,12 +26,11 @@ from course_build import BuildError, progress
 from course_build.paths import LOCK, ROOT
 from course_build.setup import pip_and_uv_settings
 from course_build.setup.installers import TORCH_INDEX, Installer, Pip, Plan, Uv
-from course_build.setup.lock import CUDA, UV, name_of, pins
+from course_build.setup.lock import CUDA, UV, in_words, name_of, pins, supported_pythons
 from course_build.setup.pip_and_uv_settings import base_interpreter
 
 VENV = ROOT / ".venv"
 CONDA_NAME = "llm-env"
-SUPPORTED = ((3, 11), (3, 13))
 
 STAMP = "course.json"
 TORCH_CHOICES = ("", "cpu", "default")
@@ -51,17 +50,17 @@ def python(venv: Path = VENV) -> Path:
 
 
 def is_own(venv: Path = VENV) -> bool:
-    """Whether this interpreter is the project's own."""
+    """Tell whether this interpreter is the project's own."""
     return Path(sys.prefix).resolve() == venv.resolve()
 
 
 def is_conda() -> bool:
-    """Whether this interpreter is to be used as it is: that of the conda environment, or of a host that says so."""
+    """Tell whether this interpreter is to be used as it is: the conda environment's, or that of a host that says so."""
     return os.environ.get("CONDA_DEFAULT_ENV") == CONDA_NAME
 
 
 def inside(venv: Path = VENV) -> bool:
-    """Whether this interpreter may be used as it is: it is the project's own, or that of the conda environment."""
+    """Tell whether this interpreter may be used as it is: it is the project's own, or that of the conda environment."""
     return is_own(venv) or is_conda()
 
 
@@ -69,7 +68,7 @@ def inside(venv: Path = VENV) -> bool:
 
 
 def is_ready(layers: Sequence[str], venv: Path = VENV) -> bool:
-    """Whether the environment has these layers, whole, of what lies in the checkout now, by this Python, and here.
+    """Tell whether the environment has these layers whole, as the checkout wants them now, by this Python, and here.
 
     Without layers: whether it is there, with uv in it.
     """
@@ -80,7 +79,7 @@ def is_ready(layers: Sequence[str], venv: Path = VENV) -> bool:
 
 
 def is_whole(layers: Iterable[str], venv: Path = VENV) -> bool:
-    """Whether the environment serves as it is, in whichever versions: this Python, this place, no package missing."""
+    """Tell whether the environment serves, in whichever versions: this Python, this place, no package missing."""
     names = [project_entry()["name"], *(name for layer in layers for name in _unmarked(pins(layer, LOCK)))]
     lacking = missing(names if layers else ["uv"], site_packages(venv))
     return find_mismatch(read_stamp(venv), venv) is None and not lacking
@@ -203,9 +202,9 @@ def ensure(layers: Sequence[str], venv: Path = VENV) -> None:
     if is_ready(layers, venv):
         return
     version = sys.version_info[:2]
-    if not SUPPORTED[0] <= version <= SUPPORTED[1]:
+    if version not in supported_pythons():
         raise BuildError(
-            f"this is Python {version[0]}.{version[1]}, and the course needs 3.11, 3.12 or 3.13. "
+            f"this is Python {version[0]}.{version[1]}, and the course needs {in_words(supported_pythons())}. "
             "Install one of them and name it: make site PYTHON=python3.12"
         )
     choice = os.environ.get("COURSE_TORCH", "")
@@ -331,7 +330,7 @@ def _install(installer: Installer, layers: Sequence[str], stamp: dict) -> str | 
 
 
 def _torch_changes(stamp: dict) -> bool:
-    """Whether COURSE_TORCH asks for another torch than the one that is there."""
+    """Tell whether COURSE_TORCH asks for another torch than the one that is there."""
     return "learn" in stamp.get("layers", {}) and os.environ.get("COURSE_TORCH", "") not in ("", stamp.get("torch"))
 
 
@@ -348,7 +347,7 @@ def _installed(venv: Path) -> set[tuple[str, str]]:
 
 
 def avoids_cuda() -> bool:
-    """Whether torch is wanted without CUDA, on a system where a package index may have it with."""
+    """Tell whether torch is wanted without CUDA, on a system where a package index may have it with CUDA."""
     return platform.system() == "Linux" and os.environ.get("COURSE_TORCH", "") != "default"
 
 

@@ -40,7 +40,7 @@ USUAL, CUDA_LIBRARIES = 2.6e6, 2.6e9
 
 @dataclass(frozen=True)
 class Package:
-    """What an installer would install: a version, and the size of its archive in bytes."""
+    """A package that would be installed: its version, and the size of its archive in bytes."""
 
     name: str
     version: str
@@ -49,14 +49,14 @@ class Package:
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be installed, all of it, whatever is there already; and the installer's options that lead to it."""
+    """All the packages that would be installed, were nothing there; and the installer's options that lead to them."""
 
     packages: tuple[Package, ...]
     options: tuple[str, ...] = ()
 
     @property
     def has_cuda(self) -> bool:
-        """Whether torch's CUDA libraries are among the packages."""
+        """Tell whether torch's CUDA libraries are among the packages."""
         return any(CUDA.match(package.name) for package in self.packages)
 
     def without(self, there: set[tuple[str, str]]) -> "Plan":
@@ -72,7 +72,7 @@ class Plan:
 
 
 class Installer:
-    """What installs into an environment: uv or pip.
+    """A program that installs into an environment: uv or pip.
 
     They run in the checkout, and all their paths are relative to it: a `#` or a `[` in the name of a folder above means
     something else to them.
@@ -193,7 +193,7 @@ class Pip(Installer):
 
 
 def _is_compiled(wanted: list[str]) -> bool:
-    """Whether all bytecode is written now. Else each module's is when it is first imported, and most never are.
+    """Tell whether all bytecode is written now. Else a module's is at its first import, and most are never imported.
 
     Ray gives the programs that it starts 15 seconds, in which they can't compile what they import.
     """

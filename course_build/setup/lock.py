@@ -8,6 +8,7 @@ import argparse
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 from course_build import BuildError
@@ -31,7 +32,7 @@ TORCH = "torch==2.13.0"
 CUDA = re.compile(r"^(nvidia|cuda|triton)[\w-]*(==|$)")
 
 HEADER = """\
-# Every package that set-up installs, for Python 3.11 to 3.13 on Linux, macOS and Windows.
+# Every package that set-up installs, for {pythons} on Linux, macOS and Windows.
 # Made by `python -m course_build lock`; pyproject.toml says what is wanted. No hashes: torch's CPU build has its own.
 # What only torch's CUDA build needs is left out; an index that gives that build brings it along.
 # A section is a layer. Each package stands in the first one that needs it.
@@ -56,6 +57,19 @@ def pins(layer: str, path: Path = LOCK) -> list[str]:
         elif requirement := line.partition("#")[0].strip():
             found[section].append(requirement)
     return found[layer]
+
+
+def supported_pythons(project: Path = ROOT / "pyproject.toml") -> list[tuple[int, int]]:
+    """Return the versions of Python that the course is for, oldest first: those that pyproject.toml allows."""
+    allowed = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["requires-python"]
+    (major, oldest), (_, beyond) = re.findall(r"(\d+)\.(\d+)", allowed)
+    return [(int(major), minor) for minor in range(int(oldest), int(beyond))]
+
+
+def in_words(pythons: list[tuple[int, int]]) -> str:
+    """Return versions of Python as a sentence names them: "Python 3.11, 3.12 or 3.13"."""
+    *others, last = [f"{major}.{minor}" for major, minor in pythons]
+    return f"Python {', '.join(others)} or {last}"
 
 
 def name_of(requirement: str) -> str:
@@ -83,14 +97,17 @@ def run(arguments: argparse.Namespace) -> int:
         lines = [line for line in everything if name_of(line) in needed - placed]
         placed |= needed
         sections += [f"\n# --- {layer}: {purpose}\n", *(f"{line}\n" for line in lines)]
-    LOCK.write_text(HEADER + "".join(sections), encoding="utf-8", newline="\n")
+    LOCK.write_text(
+        HEADER.format(pythons=in_words(supported_pythons())) + "".join(sections), encoding="utf-8", newline="\n"
+    )
     print(f"lock: {len(everything)} packages")
     return 0
 
 
 def _resolve(extras: list[str], constraints: str) -> list[str]:
     """Return what the project needs with some of its extras, within constraints, and without CUDA's packages."""
-    command = [sys.executable, "-m", "uv", "pip", "compile", "--universal", "--python-version", "3.11"]
+    oldest = ".".join(map(str, supported_pythons()[0]))
+    command = [sys.executable, "-m", "uv", "pip", "compile", "--universal", "--python-version", oldest]
     command += [part for extra in extras for part in ("--extra", extra)]
     command += ["--constraint", "-", "--quiet", "--no-header", "--no-annotate", "pyproject.toml"]
     with pip_and_uv_settings.uv_environ() as environ:

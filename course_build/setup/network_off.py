@@ -32,7 +32,7 @@ def run(command: list[str], **options) -> subprocess.CompletedProcess:
 
 
 def namespaces_allowed() -> bool:
-    """Whether this process may make a network namespace: Linux, as root or with user namespaces."""
+    """Tell whether this process may make a network namespace: Linux, as root or with user namespaces."""
     if sys.platform != "linux" or os.environ.get("COURSE_OFFLINE") == "guard":
         return False
     try:

@@ -1,4 +1,4 @@
-"""What pip and uv are told when the course calls them: where packages come from, and never where to put them.
+"""The settings that reach pip and uv when the course calls them: where packages come from, never where to put them.
 
 People set up pip and uv for their own work. Some of that says where packages come from and how to get there: an index,
 a mirror, a proxy, a certificate. All of it holds for the course, too. The rest says where to install, or what to
@@ -226,7 +226,7 @@ def _uv_files() -> list[Path]:
 
 
 def _is_uvs(path: Path) -> bool:
-    """Whether a project's file has settings for uv. (A project file that isn't ours may be no TOML at all.)"""
+    """Tell whether a project's file has settings for uv. (A project file that isn't ours may be no TOML at all.)"""
     if path.name == "uv.toml":
         return True
     with contextlib.suppress(OSError, ValueError):

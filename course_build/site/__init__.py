@@ -1,1 +1,1 @@
-"""What makes the pages: staged sources, Quarto or the preview renderer, what is mended after them, and the demo."""
+"""The pages: their staged sources, both renderers, all that is mended after them, the demo, and lesson 2's own blog."""

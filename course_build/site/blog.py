@@ -25,7 +25,7 @@ UNRENDERED = shutil.ignore_patterns("_site", ".git", ".quarto", ".ipynb_checkpoi
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where the blog goes, what it is called, and whether it is rendered at once."""
+    """Declare the blog's folder, its title, and whether it is rendered at once."""
     parser.add_argument("path", metavar="PATH", type=Path, help="the folder to make: new, or empty")
     parser.add_argument("--title", help=f"what the blog is called (default: {TITLE})")
     parser.add_argument("--render", action="store_true", help="render it, too, to PATH/_site; works again later")

@@ -75,12 +75,12 @@ class Trial(threading.Thread):
 
     @property
     def runs_anyway(self) -> bool:
-        """Whether the lesson's saved outputs aren't current, so that it is run for its page."""
+        """Tell whether the lesson's saved outputs aren't current, so that it is run for its page."""
         return saved_fingerprint(self.lesson.notebook) != self.lesson.made_of
 
     @property
     def ran_before(self) -> bool:
-        """Whether the lesson was run here as it is now, and put out what its page shows."""
+        """Tell whether the lesson was run here as it is now, and put out what its page shows."""
         try:
             return json.loads(NOTE.read_text(encoding="utf-8")) == self.lesson.made_of
         except (OSError, ValueError):
@@ -119,7 +119,7 @@ class Trial(threading.Thread):
         return 0
 
     def differing(self) -> dict[int, str]:
-        """What differs from the saved outputs, by the number of the cell."""
+        """The differences from the saved outputs, by the number of the cell."""
         found = {}
         for number, (cell, fresh) in enumerate(zip(self.cells, self.lesson.outputs, strict=True), start=1):
             if told := compare.difference(cell.outputs, fresh, compare.MEASURED in cell.metadata):

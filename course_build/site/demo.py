@@ -115,9 +115,9 @@ def add(staged: Path) -> bool:
 
 
 def model_file() -> Path:
-    """Where the model for the browser lies, once it is made of the export as it is now and by this module as it is.
+    """Return the path of the browser's model that this module makes of the export as both are now.
 
-    A file that isn't there: the export isn't, or the model is still to be made.
+    Where no file is there, the export isn't there either, or the model is still to be made.
     """
     try:
         record = (onnx_folder(MODEL) / EXPORT_RECORD).read_bytes()

@@ -30,7 +30,7 @@ CONFIG = "_quarto.yml"
 
 @dataclass(frozen=True)
 class Kind:
-    """What a value has to be: in words, and as a test. `inside` are the kinds of a mapping's values, by their keys."""
+    """A kind of value: in words, and as a test. `inside` has the kinds of a mapping's values, by their keys."""
 
     words: str
     fits: Callable[[object], bool]

@@ -81,7 +81,7 @@ def render_with(quarto: str | None, staged: Path, output: Path, pages: Path | No
 
 
 def find_quarto(install: bool = True) -> str | None:
-    """Where Quarto is: on the PATH, or in the environment, where one attempt to install it is made. None if nowhere.
+    """Return the path of Quarto, on the PATH or in the environment, where one attempt is made to install it; else None.
 
     The attempt is made once for each environment, and only if `install`: its installer downloads the program from
     GitHub, which not every network allows.

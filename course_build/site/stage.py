@@ -36,5 +36,5 @@ def sources() -> list[Path]:
 
 
 def _is_private(path: Path) -> bool:
-    """Whether a file is hidden or lies in a hidden folder, or is Python's own."""
+    """Tell whether a file is hidden or lies in a hidden folder, or is Python's own."""
     return any(part.startswith(".") or part == "__pycache__" for part in path.parts)

@@ -261,7 +261,7 @@ class Run:
 
     @property
     def state_file(self) -> Path:
-        """Where the state is after every epoch."""
+        """The file that holds the state after every epoch."""
         return self.folder / "state.pt"
 
     def fingerprint(self) -> str:

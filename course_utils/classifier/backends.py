@@ -1,4 +1,4 @@
-"""What computes the logits: torch, or ONNX Runtime. `SentimentPipeline` prepares its input and reads its output.
+"""Backends, which compute the logits: torch, or ONNX Runtime. `SentimentPipeline` prepares input and reads output.
 
 Both work on one batch a thread, with as many threads as there are cores, where libraries would give all cores to one
 batch after the other. A thread that works alone never waits for another, and what a library does besides the matrix
@@ -16,7 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from course_utils.models import ONNX_FP32, ONNX_INT8, CheckpointError, catalogue, checkpoint, onnx_folder
+from course_utils.models import ONNX_FP32, ONNX_INT8, CheckpointError, catalogue, find_by_folder, onnx_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +46,7 @@ LAST_JOINS = {
 
 
 class Backend(Protocol):
-    """What `SentimentPipeline` asks of a backend."""
+    """A backend, as `SentimentPipeline` needs it."""
 
     close_call: float
     """The difference between a text's two highest logits up to which `precise_logits` decides; 0 where all is exact."""
@@ -163,9 +163,9 @@ def find_onnx_folder(model_name: str | os.PathLike) -> Path:
     folder = Path(model_name)
     if (folder / ONNX_INT8).is_file():
         return folder
-    for hub_id, model in catalogue().items():
-        if model.onnx and (str(model_name) == hub_id or folder == Path(checkpoint(hub_id))):
-            return onnx_folder(hub_id)
+    model = catalogue().get(str(model_name)) or find_by_folder(folder)
+    if model and model.onnx:
+        return onnx_folder(model.hub_id)
     exported = ", ".join(hub_id for hub_id, model in catalogue().items() if model.onnx)
     raise CheckpointError(
         f"{model_name} has no export to ONNX here. The course exports {exported}; for any other model take the torch "

@@ -17,7 +17,7 @@ MARKS = {"right": "✔ Right.", "wrong": "✘ Not yet.", "open": "○ Not answer
 
 @dataclass(frozen=True)
 class Feedback:
-    """What a check says. `status` is `right`, `wrong` or `open` (nothing was answered)."""
+    """The answer of a check. `status` is `right`, `wrong` or `open` (nothing was answered)."""
 
     status: str
     message: str

@@ -240,7 +240,7 @@ def check_next_head(next_head: tuple[int, int]) -> str:
 
 @functools.cache
 def _mean_shares() -> tuple[Any, Any]:
-    """How much of their attention words give to the token after and before them, for each (layer, head)."""
+    """Return how much of their attention words give to the token after and before them, for each (layer, head)."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 

@@ -162,7 +162,7 @@ def check_most_hurt(most_hurt: Callable[[Any], str]) -> str:
 
 
 class _Error:
-    """What rounding does to one weight, and what a wrong answer may compare instead."""
+    """A weight's error by rounding, and the numbers that a wrong answer may compare instead."""
 
     def __init__(self, weight: Any) -> None:
         from course_utils.modeling.quantization import dequantize, quantize_absmax

@@ -141,8 +141,8 @@ def check_faithful(faithful: Callable[..., bool]) -> str:
     def first_row(texts: list[str]) -> torch.Tensor:
         return original(texts)[:1] if len(texts) == 1 else original(texts)[:1].expand(len(texts), 2)
 
-    def too_short(texts: list[str]) -> torch.Tensor:
-        return torch.zeros(1, 2) if len(texts) > 1 else original(texts)
+    def one_row(texts: list[str]) -> torch.Tensor:
+        return torch.zeros(1, 2)
 
     def zeros(texts: list[str]) -> torch.Tensor:
         return torch.zeros(len(texts), 2)
@@ -180,7 +180,7 @@ def check_faithful(faithful: Callable[..., bool]) -> str:
         (moved(math.inf, 2), original, False, "A logit is infinite."),
         (first_row, original, False, "It gives every text the logits of the first one."),
         (
-            too_short,
+            one_row,
             zeros,
             False,
             "It returned one row for several texts. Tensors of other shapes are stretched to fit "
@@ -188,10 +188,7 @@ def check_faithful(faithful: Callable[..., bool]) -> str:
         ),
     ]
     for run, reference, expected, why in cases:
-        if reference is zeros and run is too_short:
-            found = faithful(lambda texts: torch.zeros(1, 2), zeros, batches, 1e-4)
-        else:
-            found = faithful(run, reference, batches, 1e-4)
+        found = faithful(run, reference, batches, 1e-4)
         if not isinstance(found, bool) and not (
             isinstance(found, torch.Tensor) and found.dtype == torch.bool and found.numel() == 1
         ):
@@ -247,7 +244,7 @@ def check_workers(workers: Callable[..., int]) -> str:
 
 
 class _PowerCutError(Exception):
-    """What the classifier of exercise 5 raises when the plug is pulled."""
+    """Raised by the classifier of exercise 5 when the plug is pulled."""
 
 
 class _Classifier:

@@ -1,1 +1,1 @@
-"""What `python -m course_utils classify` does: read files of texts, classify them, and go on after an interruption."""
+"""Files of texts, for `python -m course_utils classify`: read them, classify them, and go on after an interruption."""

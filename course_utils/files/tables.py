@@ -45,7 +45,7 @@ class Piece:
 
 @dataclass
 class Options:
-    """How to read a file. `columns` are the names of the three new ones: label, score, error."""
+    """Options for reading a file. `columns` are the names of the three new ones: label, score, error."""
 
     text_column: str
     columns: tuple[str, str, str] = ("label", "score", "error")
@@ -84,13 +84,13 @@ def kind_of(path: Path) -> str:
 
 
 def is_packed(path: Path) -> bool:
-    """Whether the name says that the file is gzipped."""
+    """Tell whether the name says that the file is gzipped."""
     return path.suffix.lower() == ".gz"
 
 
 @dataclass
 class LineTable:
-    """What the formats have in common that are text, read line by line."""
+    """A table in a format that is text, read line by line."""
 
     path: Path
     options: Options

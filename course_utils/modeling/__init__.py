@@ -1,4 +1,4 @@
-"""What lessons 5 to 9 build by hand, grown up: counting parameters, judging, quantizing and generating."""
+"""The functions of lessons 5 to 9, grown up: parameters counted, classifiers judged, weights quantized, texts generated."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""How good a classifier is: its logits on many texts, and what lesson 6 reads from them.
+"""Evaluation of a classifier: its logits on many texts, and what lesson 6 reads from them.
 
 Labels here are the places of the logits: whole numbers from 0 up. `predicted` and `expected` are sequences of n labels.
 """

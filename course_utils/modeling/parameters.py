@@ -1,4 +1,4 @@
-"""How big a model is, as a whole and part by part."""
+"""The number of a model's parameters, as a whole and part by part."""
 
 from __future__ import annotations
 

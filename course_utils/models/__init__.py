@@ -1,11 +1,12 @@
-"""Where a model lies that a lesson names: the stand-ins of this machine or the Hub's own, as ONNX or GGUF, too."""
+"""The models that lessons name, found on this machine: stand-ins or the Hub's own, as ONNX or GGUF, too."""
 
-from course_utils.errors import CheckpointError
+from course_utils.errors import CheckpointError, SettingError
 from course_utils.models.checkpoints import (
     PREPARE_COMMAND,
     RESULTS,
     TASK_DEFAULTS,
     checkpoint,
+    find_by_folder,
     find_problem,
     gguf_file,
     models_folder,
@@ -37,10 +38,12 @@ __all__ = [
     "Export",
     "File",
     "Model",
+    "SettingError",
     "Source",
     "catalogue",
     "checkpoint",
     "export_of",
+    "find_by_folder",
     "find_export_problem",
     "find_problem",
     "gguf_file",

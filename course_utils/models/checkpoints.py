@@ -14,9 +14,9 @@ import json
 import os
 from pathlib import Path
 
-from course_utils.errors import CheckpointError
-from course_utils.models.hub import download
-from course_utils.models.manifest import File, Model, find, sources
+from course_utils.errors import CheckpointError, SettingError
+from course_utils.models.hub import download, find_download
+from course_utils.models.manifest import File, Model, catalogue, find, sources
 
 PREPARE_COMMAND = "python -m course_build models"
 
@@ -45,10 +45,16 @@ def models_folder() -> Path:
 
 
 def models_from_hub() -> bool:
-    """Tell whether `COURSE_MODELS` asks for the Hub's own models. It is read at every call."""
+    """Tell whether `COURSE_MODELS` asks for the Hub's own models. It is read at every call.
+
+    Raises:
+        SettingError: it is neither `embedded` nor `hub`.
+    """
     choice = os.environ.get("COURSE_MODELS", "embedded")
     if choice not in ("embedded", "hub"):
-        raise ValueError(f"COURSE_MODELS is {choice!r}; it can be 'embedded' (the default) or 'hub'.")
+        raise SettingError(
+            f"COURSE_MODELS is {choice!r}; it can be 'embedded' (the default) or 'hub'. Set it to one, or unset it."
+        )
     return choice == "hub"
 
 
@@ -57,11 +63,18 @@ def checkpoint(hub_id: str) -> str:
 
     Raises:
         TypeError: when `hub_id` isn't a text.
-        ValueError: when the course doesn't know the model, or `COURSE_MODELS` is neither `embedded` nor `hub`.
+        ValueError: when the course doesn't know the model.
+        SettingError: when `COURSE_MODELS` is neither `embedded` nor `hub`.
         CheckpointError: when the embedded model isn't prepared, or the Hub's can't be downloaded.
     """
     model = find(hub_id)
     return download(model) if models_from_hub() else str(_prepared(model))
+
+
+def find_by_folder(folder: Path) -> Model | None:
+    """Return the model that `checkpoint` answers with this folder, or None. Nothing is downloaded to find out."""
+    place = find_download if models_from_hub() else lambda model: models_folder() / model.folder
+    return next((model for model in catalogue().values() if place(model) == folder), None)
 
 
 def read_results(hub_id: str) -> dict:

@@ -41,3 +41,14 @@ def download(model: Model) -> str:
         # Offline, older versions of huggingface_hub answer with the folder of a download that was cut off.
         raise CheckpointError(f"Only a part of {at} is in this machine's cache. Go online and try again.")
     return str(folder)
+
+
+def find_download(model: Model) -> Path | None:
+    """Return the folder of the Hub's model in the Hub's cache, or None where it isn't: nothing is asked of the Hub."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(model.hub_id, revision=model.revision, local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None

@@ -1,4 +1,4 @@
-"""What `models.toml` says of each model of the course: its stand-in, and the package that the weights come in."""
+"""The manifest, `models.toml`: each model of the course, its stand-in, and the package that the weights come in."""
 
 import difflib
 import functools
@@ -15,7 +15,7 @@ SOURCE = ".source"
 
 @dataclass(frozen=True)
 class File:
-    """What a file has to be: its size in bytes and its sha256, in hexadecimal digits."""
+    """A file's size in bytes and its sha256, in hexadecimal digits."""
 
     size: int
     sha256: str

@@ -1,1 +1,1 @@
-"""What `python -m course_utils serve` does: the application, the batches of its callers, and the server."""
+"""The service of `python -m course_utils serve`: the application, the batches of its callers, and the server."""

@@ -65,7 +65,7 @@ class Settings:
 
 
 class Classification(BaseModel):
-    """What the model says of one text."""
+    """The model's answer to one text."""
 
     label: str = Field(description="The most probable label.", examples=["POSITIVE"])
     score: float = Field(description="Its probability, from 0 to 1.", examples=[0.9987])
@@ -79,7 +79,7 @@ class Answer(BaseModel):
 
 
 class Health(BaseModel):
-    """Whether the service can answer, and what it answers with."""
+    """The state of the service, and the model that it answers with."""
 
     status: str = Field(description="`loading`, `ready` or `failed`.", examples=["ready"])
     model: str = Field(description="The model's name.", examples=[TASK_DEFAULTS["sentiment-analysis"]])
@@ -88,7 +88,7 @@ class Health(BaseModel):
 
 
 class Problem(BaseModel):
-    """Why there is no answer."""
+    """The reason why there is no answer."""
 
     detail: str = Field(description="What is wrong and what to do, in a sentence.", examples=["Text 2 is empty."])
 
@@ -130,8 +130,8 @@ class Service:
         self.on_failure: Callable[[], object] = lambda: None
         self.body_model = _body_model(settings)
         self.registry = prometheus.CollectorRegistry()
-        metric = functools.partial(functools.partial, registry=self.registry)
-        counter, histogram = metric(prometheus.Counter), metric(prometheus.Histogram)
+        counter = functools.partial(prometheus.Counter, registry=self.registry)
+        histogram = functools.partial(prometheus.Histogram, registry=self.registry)
         self.requests = counter("sentiment_requests", "Requests by path and status", ["path", "status"])
         self.seconds = histogram("sentiment_request_seconds", "Time from a request's headers to its answer", ["path"])
         self.texts = counter("sentiment_texts", "Texts that were classified")
@@ -308,7 +308,7 @@ def create_app(
 
 
 def _body_model(settings: Settings) -> type[BaseModel]:
-    """What the body has to be. Made from the settings, so that the OpenAPI page states the limits in force."""
+    """Return the model of a request's body, with the settings' limits, so that the OpenAPI page states them."""
 
     def not_blank(text: str) -> str:
         if not text.strip():

@@ -58,7 +58,7 @@ class Batcher:
 
     @property
     def depth(self) -> int:
-        """How many texts wait."""
+        """The number of texts that wait."""
         return len(self._waiting)
 
     async def classify(self, texts: list[str]) -> list[Result]:

@@ -100,7 +100,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where to listen, which model, and the limits."""
+    """Declare where to listen, the model, and the limits."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s: this machine only)")
     parser.add_argument("--port", type=_port, default=8000, help="port to listen on (%(default)s; 0 takes a free one)")
     parser.add_argument(

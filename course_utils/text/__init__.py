@@ -1,4 +1,4 @@
-"""What texts and their tokens are made of, and which texts share a batch."""
+"""Texts on their way to the model: the categories of their characters, and the batches that they share."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Which texts share a batch, and how much of the model's work is then padding.
+"""Batches of texts of similar length, and the share of the model's work that is padding.
 
 A batch is a rectangle: as many rows as texts, as many columns as its longest text has tokens. What a shorter text
 leaves empty is filled with padding, and the model computes that, too. Lengths here are in tokens, the special ones
