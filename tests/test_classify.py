@@ -184,7 +184,8 @@ SLOW_RUN = """
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
 sys.path[:0] = sys.argv[1:3]
-from course_utils import __main__, classify
+from course_utils import __main__
+from course_utils.files import classify
 import test_classify
 
 class Slow(test_classify.FakePipeline):
@@ -199,7 +200,7 @@ sys.exit(__main__.main(["classify", *sys.argv[3:]]))
 
 
 def start(*arguments: object) -> subprocess.Popen:
-    folders = [Path(classify.__file__).parents[1], Path(__file__).parent]
+    folders = [Path(classify.__file__).parents[2], Path(__file__).parent]
     command = [sys.executable, "-c", SLOW_RUN, *map(str, [*folders, *arguments])]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -237,7 +238,7 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(tmp_path):
     make_file(tmp_path / "in.csv", 1500)
     process = start(tmp_path / "in.csv", "--output", tmp_path / "out.csv")
     journal = tmp_path / "out.csv.partial" / "journal.json"
-    while not journal.exists():
+    while not journal.exists() and process.poll() is None:
         time.sleep(0.002)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate()
@@ -253,7 +254,7 @@ def test_a_full_disk_is_a_sentence_and_can_be_gone_on_from(tmp_path):
     make_file(tmp_path / "in.csv", 800)
     arguments = (tmp_path / "in.csv", "--output", tmp_path / "out.csv")
     code = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (9000, {resource.RLIM_INFINITY}))\n{SLOW_RUN}"
-    folders = [Path(classify.__file__).parents[1], Path(__file__).parent]
+    folders = [Path(classify.__file__).parents[2], Path(__file__).parent]
     full = subprocess.run(
         [sys.executable, "-c", code, *map(str, [*folders, *arguments])], capture_output=True, text=True
     )
