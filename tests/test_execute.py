@@ -1,6 +1,7 @@
 """Executing lessons: which are run, what is saved and when, and how a failure is told."""
 
 import argparse
+import importlib.util
 import json
 import os
 import subprocess
@@ -40,7 +41,7 @@ def shown(path: Path) -> list[str]:
 def folder(tmp_path, monkeypatch) -> Path:
     """A folder of lessons that `execute` takes for the checkout's, with all models ready."""
     monkeypatch.setattr(execute, "KEPT", tmp_path / "kept")
-    monkeypatch.setattr(execute.models, "prepare", lambda *_: None)
+    monkeypatch.setattr(execute.prepare, "prepare", lambda *_: None)
     monkeypatch.setattr(execute.lessons, "chosen", lambda names, of=tmp_path / "notebooks": lessons.paths(of))
     return tmp_path / "notebooks"
 
@@ -158,6 +159,19 @@ def test_the_site_runs_what_is_not_current_once_and_writes_to_no_source(folder, 
     write(staged / "notebooks", "01_one", "'fresh'")
     execute.freshen(staged)
     assert "is run" in capsys.readouterr().out
+
+
+def test_a_lesson_that_is_run_for_the_site_without_ray_is_told_how_to_get_it(folder, tmp_path, monkeypatch, capsys):
+    def freshened() -> str:
+        write(tmp_path / "staged" / "notebooks", "01_one", "import course_utils.classifier.on_ray as _\n1")
+        execute.freshen(tmp_path / "staged")
+        return capsys.readouterr().out
+
+    with_ray = freshened()
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    for told in (with_ray, freshened()):
+        assert ("`make execute` would save" in told) is (told is with_ray)
+        assert ("`python -m course_build execute 01` installs it" in told) is (told is not with_ray)
 
 
 def test_the_site_takes_current_outputs_as_they_are_unless_all_are_to_be_run(folder, tmp_path):

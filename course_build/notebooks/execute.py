@@ -5,6 +5,7 @@ run again. Each lesson is saved as soon as it has run, so that one that fails, o
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import time
@@ -25,6 +26,9 @@ from course_build.notebooks.run import LEFT_BEHIND, KernelError, Run
 from course_build.paths import BUILD
 from course_build.progress import Bar
 from course_build.text_files import name_of
+
+ON_RAY = "course_utils/classifier/on_ray.py"
+"""The module by which a lesson uses Ray, of the layer `scale`, which `make site` doesn't install."""
 
 KEPT = BUILD / "executed"
 """The outputs of runs that were made for the site alone."""
@@ -121,7 +125,7 @@ def freshen(staged: Path, *, every: bool = False) -> None:
         notebook = lessons.read(path)
         reason = "every lesson is wanted" if every else reason_to_run(notebook, path.name[:2])
         if reason and (every or not _reuse(path, notebook)):
-            print(f"execute: {path.stem} is run: {reason}. `make execute` would save its outputs", flush=True)
+            print(f"execute: {path.stem} is run: {reason}. {_advice(notebook, path)}", flush=True)
             stale[path] = notebook
     if stale:
         prepare.prepare()
@@ -137,8 +141,19 @@ def _reuse(path: Path, notebook: NotebookNode) -> bool:
     if kept.get("fingerprint") != fingerprint(notebook, path.name[:2]):
         return False
     write(path, notebook, kept["outputs"], kept["fingerprint"])
-    print(f"execute: {path.stem} differs from its saved outputs, and was run before", flush=True)
+    advice = _advice(notebook, path)
+    print(f"execute: {path.stem} differs from its saved outputs, and was run before. {advice}", flush=True)
     return True
+
+
+def _advice(notebook: NotebookNode, path: Path) -> str:
+    """Say how a lesson that is run for the site alone gets outputs that last, and what its page lacks till then."""
+    if importlib.util.find_spec("ray") is None and ON_RAY in fingerprint(notebook, path.name[:2])["files"]:
+        return (
+            "Ray isn't installed here, and the page will say so:"
+            f" `python -m course_build execute {path.name[:2]}` installs it, and saves the lesson's outputs"
+        )
+    return "`make execute` would save its outputs"
 
 
 def _keep(path: Path, notebook: NotebookNode, outputs: list[list[NotebookNode]], made_of: dict) -> str:
