@@ -134,6 +134,11 @@ def _install(requirement: object = None) -> str:
     return f'{_python_command()} -m pip install "{requirement}"'
 
 
+def layer_command(layer: str) -> str:
+    """Return the command that installs a layer of the environment, such as `"scale"`, from the course's folder."""
+    return f'{_python_command()} -m pip install -c requirements.lock -e ".[{layer}]"'
+
+
 def _check_python() -> Finding:
     version = sys.version_info[:2]
     allowed = re.findall(r"(\d+)\.(\d+)", importlib.metadata.metadata(DISTRIBUTION)["Requires-Python"])
@@ -173,8 +178,7 @@ def _layer_check(layer: str):
         if all(_is_installed(requirement.name) for requirement in _requirements(layer)):
             return Finding(layer, "optional", "installed")
         # No problem: a command installs the layers that it needs. (nbval passes over this column.)
-        mend = f'{_python_command()} -m pip install -c requirements.lock -e ".[{layer}]"'
-        return Finding(layer, "optional", f"not installed; {LAYERS[layer]}: {mend}")
+        return Finding(layer, "optional", f"not installed; {LAYERS[layer]}: {layer_command(layer)}")
 
     check.__name__ = f"_check_{layer}"
     return check

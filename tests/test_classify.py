@@ -134,6 +134,15 @@ def test_parquet_keeps_types_and_metadata(tmp_path, fake):
     assert found.column("label").to_pylist() == ["LONG", None, None, "SHORT"]
 
 
+def test_parquet_without_its_package_names_the_layer_that_has_it(tmp_path, fake, monkeypatch, capsys):
+    make_file(tmp_path / "in.parquet", 1)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert run(tmp_path / "in.parquet", "--output", tmp_path / "out.parquet") == 1
+    assert "layer scale" in (told := capsys.readouterr().err)
+    assert '-m pip install -c requirements.lock -e ".[scale]"' in told
+    assert not (tmp_path / "out.parquet").exists()
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".tsv", ".jsonl", ".jsonl.gz", ".parquet"])
 def test_many_pieces_make_one_file(tmp_path, fake, monkeypatch, suffix):
     monkeypatch.setattr(classify, "PIECE_ROWS", 7)

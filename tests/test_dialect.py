@@ -34,6 +34,8 @@ DIVS = re.compile(
 PICTURES = {"image/png", "image/jpeg", "image/svg+xml"}
 # Quarto adds two scripts from a CDN to the page of a notebook with one of these in an output.
 SCRIPTED = {"text/html", "application/javascript", "application/vnd.jupyter.widget-view+json"}
+PICTURE = r"!\[(?:[^\[\]]|\[[^\]]*\])*\]"
+"""How a picture begins, with its alternative, in which there may be brackets."""
 
 FORBIDDEN = {
     r"(?<![\w.])@(?:fig|tbl|sec|eq|lst|thm)-\w": "a cross-reference: the preview shows it raw",
@@ -43,12 +45,14 @@ FORBIDDEN = {
     r"^`{3,}\s*\{?mermaid": "a mermaid drawing: its script comes from a CDN; draw an SVG",
     r"^`{3,}\s*\{(?:python|r|julia)\b": "an executable block: write a code cell",
     r"\{\{<": "a shortcode: JupyterLab shows it raw",
-    r"!\[\]\([^)]*\)(?!\{[^}]*fig-alt)": "a picture without an alternative",
+    r"!\[\s*\]\([^)]*\)(?!\{[^}]*fig-alt)": "a picture without an alternative",
+    rf"{PICTURE}(?!\()": "a picture by reference: write its address beside its alternative",
     r"(?:\A|\n\n)!\[[^\]]+\]\([^)]*\)\s*?(?:\n\n|\Z)": "a picture alone in a paragraph: Quarto makes a caption of its"
     " alternative and leaves it without one; write &nbsp; after it",
-    r"!\[[^\]]*\]\((?:https?:)?//": "a picture from another host",
-    r"<(?:img|source)\b(?![^>]*\balt=)[^>]*>": "a picture without an alternative",
-    r"<\w+\b[^>]*\bsrc=[\"']?(?:https?:)?//": "something from another host",
+    rf"{PICTURE}\(\s*<?(?:https?:)?//": "a picture from another host",
+    r"<(?:img|source)\b(?![^>]*\balt\s*=\s*[\"']?[^\s\"'>])[^>]*>": "a picture without an alternative",
+    r"<(?!a\b)\w+\b[^>]*\s(?:src|srcset|poster|href)\s*=\s*[\"']?\s*(?:https?:)?//": "something from another host",
+    r"\burl\(\s*[\"']?(?:https?:)?//": "something from another host",
     r"<(?:script|iframe|link|style|object|embed)\b": "an element that a lesson must not bring along",
     r"^#\s": "a heading of level 1: that is the page's title",
     r"^(?:\|.*\|\s*)\n(?!\s*\|)(?:\S.*\n)*?^:\s": "a table caption: the renderers place it differently",
@@ -74,7 +78,7 @@ def markdown_problems(text: str) -> Iterator[str]:
     """Say what in a piece of Markdown is outside the dialect."""
     prose = without_code(text)
     for pattern, why in FORBIDDEN.items():
-        if found := re.search(pattern, prose + "\n", re.MULTILINE):
+        if found := re.search(pattern, prose + "\n", re.MULTILINE | re.IGNORECASE):
             yield f"{found[0].strip()!r} is {why}"
     if found := re.search(r"^\|.*`[^`|]*\\\|", without_blocks(text), re.MULTILINE):
         yield f"{found[0]!r} is code with a bar in a table: Quarto shows its backslash"
@@ -186,6 +190,18 @@ def test_a_page_keeps_to_the_dialect(path: Path) -> None:
         "| a |\n| --- |\n| `#\\| echo` |",
         '<img src="a.svg">',
         '<img alt="A cat" src="https://example.org/cat.png">',
+        "See ![ ](cat.svg).",
+        "See ![][cat].\n\n[cat]: cat.svg",
+        "See ![A cat][cat].\n\n[cat]: https://example.org/cat.png",
+        "See ![A cat](<https://example.org/cat.png>).",
+        "See ![A cat [asleep]](//example.org/cat.png).",
+        '<img alt="" src="cat.svg">',
+        "<IMG SRC='cat.svg'>",
+        '<img alt="A cat" src = "HTTPS://example.org/cat.png">',
+        '<img alt="A cat" src="cat.svg" srcset="https://example.org/cat.png 2x">',
+        '<video poster="//example.org/cat.png"></video>',
+        '<div style="background: url(https://example.org/cat.png)">A cat</div>',
+        '<SCRIPT SRC="https://example.org/cat.js"></SCRIPT>',
         "<script>alert(1)</script>",
         "# A second title",
         "::: {.callout-note}\nNever closed.",
@@ -211,6 +227,7 @@ def test_the_lint_finds_what_is_outside(text: str) -> None:
         "$$p_i = \\frac{e^{z_i}}{\\sum_j e^{z_j}}$$",
         "A sentence.\n\n![A drawing of a cat](images/cat.svg)&nbsp;\n\nAnother.",
         "See ![a cat](images/cat.svg).",
+        "See ![the list [1, 2]](images/list.svg), and <a href='https://example.org/list.svg'>another</a>.",
         '![](images/cat.svg){fig-alt="A drawing of a cat"}',
         '<img src="assets/hero.svg" alt="A drawing">',
         "```markdown\n# Not a title\n::: {.callout-note}\n```",

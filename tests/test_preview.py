@@ -9,6 +9,7 @@ import shutil
 import threading
 import urllib.error
 import urllib.request
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import nbformat
@@ -17,10 +18,13 @@ import smalldocs.site
 import yaml
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
+from sitefiles import as_typed
 
 from course_build import BuildError
+from course_build.lessons.parts import escape
 from course_build.site import preview
 
+TITLE = 'Two: "<2>", *a*, `b`, [c](d) & 5 $, 6 $ #1 -- R&amp;B'
 CONFIG = {
     "project": {
         "type": "website",
@@ -41,7 +45,7 @@ CONFIG = {
         },
         "sidebar": {
             "id": "lessons",
-            "contents": [{"text": "One"}, {"text": "Two", "href": "notebooks/two.ipynb"}],
+            "contents": [{"text": "One"}, {"text": escape(TITLE), "href": "notebooks/two.ipynb"}],
         },
     },
     "format": {
@@ -68,8 +72,8 @@ A note.[^1]
 [^1]: The note itself.
 """
 MISSING = "---\ntitle: Not here\n---\n\n[Home](index.qmd)\n"
-FRONT = """---
-title: Two
+FRONT = f"""---
+title: {json.dumps(escape(TITLE))}
 subtitle: "With `code` & more"
 minutes: 45
 image: two.svg
@@ -259,6 +263,23 @@ def test_the_sidebar_is_only_on_its_own_pages(raw: Path, mended: Path) -> None:
     assert not home.select("#quarto-sidebar, .quarto-secondary-nav")
     assert "nav-sidebar" not in home.body["class"]
     assert page(mended, "notebooks/two.html").find(id="quarto-sidebar")
+
+
+def test_a_title_is_shown_as_it_was_typed(raw: Path, mended: Path) -> None:
+    assert "&lt;2&gt;" in page(raw, "notebooks/two.html").select_one("#quarto-sidebar a.active").get_text(), "defect"
+    lesson, home = page(mended, "notebooks/two.html"), page(mended, "index.html")
+    feed = ElementTree.parse(mended / "index.xml").getroot()
+    found = [entry["title"] for entry in json.loads((mended / "search.json").read_text(encoding="utf-8"))]
+    shown = [
+        as_typed(lesson.title.get_text()).removesuffix(" -- Test"),
+        lesson.select_one("h1.title").get_text(),
+        lesson.select_one("#quarto-sidebar a.active").get_text(strip=True),
+        lesson.find("meta", property="og:title")["content"],
+        home.select_one(".listing-title").get_text(strip=True),
+        feed.findtext("channel/item/title"),
+        next(title for title in found if title.startswith("Two")),
+    ]
+    assert list(map(as_typed, shown)) == [TITLE] * len(shown)
 
 
 def test_the_notebook_can_be_downloaded(project: Path, raw: Path, mended: Path) -> None:

@@ -59,7 +59,7 @@ def make(title: str) -> list[Path]:
     Raises:
         BuildError: the title can't be one, a lesson has that name or these files, or the new lesson doesn't run.
     """
-    words, title = lesson_parts.words_of(title), title.strip()
+    words, title = lesson_parts.words_of(title), lesson_parts.escape(title.strip())
     there = lessons.paths()
     if same := [path for path in there if path.stem[3:] == words]:
         raise BuildError(f"{name_of(same[0])} has that name already. Give the new lesson another title.")

@@ -22,6 +22,16 @@ TERM = re.compile(r"\(\.\./glossary\.qmd#([\w-]+)\)")
 """A link of a lesson to a term of the glossary."""
 MADE = {"_build", "_site", "models", "my_lessons", "node_modules", "__pycache__"}
 """Folders that hold no source."""
+LONGEST = 80
+"""Characters of a title: what fits on a lesson's card."""
+MARKUP = re.compile(
+    r"[\\`*<>\[\]{}$^~@|]"  # code, emphasis, links, HTML, shortcodes, maths, raised and lowered, citations, tables
+    r"|(?<!\w)_|_(?!\w)"  # emphasis, but not inside a word
+    r"|&(?=[#\w])"  # character references
+    r"|:(?=:)|(?<=:):"  # the colons of a div
+    r"|^[#%+=:-]|(?<=^\w)[.)]|(?<=^\w\w)[.)]|(?<=^\w\w\w)[.)]|(?<=^\(\w)\)"  # a heading, an item of a list
+)
+"""What Markdown may read as more than the character that it is."""
 
 
 def parts(name: str) -> list[Path]:
@@ -53,14 +63,27 @@ def words_of(title: str) -> str:
     """Return the words of a title as a file's name has them: `uber_all_a_test` for `Über "all": a test`.
 
     Raises:
-        BuildError: it is no line of text, or no word of it can be written in letters from a to z.
+        BuildError: it is no line of text, or too long, or holds a shortcode, or no word of it has letters from a to z.
     """
     title = clean_title(title)
+    if len(title) > LONGEST:
+        raise BuildError(f"the title has {len(title)} characters, and {LONGEST} fit on the lesson's card. Shorten it.")
+    if "{{<" in title:  # which it takes for one however the signs are escaped
+        raise BuildError("the title holds {{<, with which a shortcode begins for Quarto. Write it without.")
     plain = unicodedata.normalize("NFKD", title.casefold().replace("'", "").replace("\u2019", ""))
     words = re.findall(r"[a-z0-9]+", "".join(char for char in plain if not unicodedata.combining(char)))
     if not words:
         raise BuildError(f"no file can be named after {title!r}: use at least one word in letters from a to z.")
     return "_".join(words)
+
+
+def escape(title: str) -> str:
+    """Return a title as front matter, sidebar and syllabus hold it: each reader of Markdown or HTML shows what it is.
+
+    A character that would be read as markup is written as a character reference: `Vec&lt;T&gt;` for `Vec<T>`.
+    """
+    named = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+    return MARKUP.sub(lambda found: named.get(found[0], f"&#{ord(found[0])};"), title)
 
 
 # ------------------------------------------------------------------------------------------------ places that name it

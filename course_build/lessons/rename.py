@@ -42,8 +42,9 @@ def rename(lesson: str, title: str) -> list[Path]:
     Raises:
         BuildError: no lesson has the name or more than one has, the title can't be one, or a file has the new name.
     """
-    path, title = lesson_parts.one(lesson), title.strip()
+    path = lesson_parts.one(lesson)
     old, new = path.stem, f"{path.name[:2]}_{lesson_parts.words_of(title)}"
+    title = lesson_parts.escape(title.strip())
     moves = {a: b for a, b in zip(lesson_parts.parts(old), lesson_parts.parts(new), strict=True) if a != b}
     moves = {a: b for a, b in moves.items() if (ROOT / a).exists()}
     if taken := [target.as_posix() for target in moves.values() if (ROOT / target).exists()]:

@@ -8,6 +8,7 @@ import argparse
 import hashlib
 import shutil
 import tempfile
+from html import unescape
 from pathlib import Path
 
 import jinja2
@@ -54,7 +55,8 @@ def pages_of_cards() -> dict[Path, str]:
     for path in lessons.paths():
         front = lessons.front_matter(path)
         drawing = read_text(NOTEBOOKS / front["image"])
-        cards[CARDS / f"{path.stem}.png"] = template.render(front, drawing=drawing)
+        title = unescape(front["title"])
+        cards[CARDS / f"{path.stem}.png"] = template.render(front, title=title, drawing=drawing)
     return cards
 
 

@@ -112,7 +112,7 @@ def clean_title(title: str) -> str:
         raise BuildError("the title must be one line of text, without tabs, line breaks and control characters.")
     # A title of invisible characters alone would be as good as none.
     if all(unicodedata.category(each) in ("Cf", "Zs") for each in title):
-        raise BuildError('the title is empty. Give the blog a name: --title "What I learn", or leave --title out.')
+        raise BuildError('the title is empty. Give it words, such as "What I learn".')
     return title
 
 

@@ -66,8 +66,12 @@ UNDESCRIBED = "A picture that the code above draws."
 
 
 def mend_config(config: dict) -> dict:
-    """Return `_quarto.yml` without the keys that only Quarto reads."""
+    """Return `_quarto.yml` without the keys that only Quarto reads, and the sidebar's words as text instead of HTML."""
     kept = json.loads(json.dumps(config, default=str))
+    sidebar = (kept.get("website") or {}).get("sidebar")
+    for entry in as_list(sidebar.get("contents")) if isinstance(sidebar, dict) else ():
+        if isinstance(entry, dict) and "text" in entry:
+            entry["text"] = html.unescape(str(entry["text"]))
     for *path, last in QUARTO_ONLY:
         part = functools.reduce(lambda node, key: node.get(key) if isinstance(node, dict) else None, path, kept)
         if isinstance(part, dict):

@@ -22,6 +22,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
+from course_utils.check_environment import layer_command
 from course_utils.errors import CommandError
 
 CSV_FIELD_LIMIT = 16_000_000
@@ -311,7 +312,10 @@ class ParquetTable:
             import pyarrow as pa
             import pyarrow.parquet as pq
         except ImportError as error:
-            raise CommandError("Parquet needs the package pyarrow: pip install pyarrow") from error
+            raise CommandError(
+                "Parquet needs pyarrow, which is in the course's layer scale. Install it from the course's folder: "
+                + layer_command("scale")
+            ) from error
         self.path, self.options = path, options
         try:
             self.file = pq.ParquetFile(path)
