@@ -152,6 +152,7 @@ def _imported(tree: ast.AST, package: str) -> Iterator[Path]:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield from _module(alias.name)
+                yield from _promised(alias.name)
         elif isinstance(node, ast.ImportFrom):
             parents = package.split(".")[: len(package.split(".")) + 1 - node.level] if node.level else []
             origin = ".".join([*parents, *filter(None, [node.module])])
@@ -179,10 +180,19 @@ def _imported(tree: ast.AST, package: str) -> Iterator[Path]:
 def _attribute(module: str, name: str) -> Iterator[Path]:
     """Yield what `from module import name` loads besides the module: a module of that name, or a lazy name's module."""
     yield from _module(f"{module}.{name}")
+    yield from _promised(f"{module}.{name}")
     package = ROOT.joinpath(*module.split("."), "__init__.py")
     if package in _module(module) and (origin := _lazy_names(package).get(name)):
         yield from _module(f"{module}.{origin}")
         yield from _attribute(f"{module}.{origin}", name)
+
+
+def _promised(module: str) -> Iterator[Path]:
+    """Yield the modules of all lazy names of a room that is imported as a whole, for any of them may be used."""
+    package = ROOT.joinpath(*module.split("."), "__init__.py")
+    if "." in module and package in _module(module):
+        for origin in sorted(set(_lazy_names(package).values())):
+            yield from _module(f"{module}.{origin}")
 
 
 def _lazy_names(path: Path) -> dict[str, str]:
