@@ -22,6 +22,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
+from course_build.notebooks.read_notebook import code_cells
 from course_build.paths import ROOT
 from course_build.setup import lock
 
@@ -53,8 +54,8 @@ def fingerprint(notebook: NotebookNode, lesson: str) -> dict:
         `cells`, `lock` and `models`: a hash each; `files`: a hash for each module and data file of the course, by its
         path in the checkout.
     """
-    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    tags = [cell.metadata.get("tags", []) for cell in notebook.cells if cell.cell_type == "code"]
+    cells = code_cells(notebook)
+    sources, tags = [cell.source for cell in cells], [cell.metadata.get("tags", []) for cell in cells]
     files = dependencies(sources, lesson)
     found = {
         "cells": short(repr([(without_comments(source), each) for source, each in zip(sources, tags, strict=True)])),
