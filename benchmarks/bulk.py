@@ -16,10 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from course_build.bench import describe_machine, write_table
-from course_utils import SentimentPipeline, checkpoint, notebook, reviews
+from course_utils import SentimentPipeline, checkpoint, models, notebook, reviews
 from course_utils.files.classify import PIECE_ROWS, partial_folder
 
-MODEL = "distilbert-base-uncased-finetuned-sst-2-english"
 LABELS = Callable[[list[str]], list[str]]
 
 
@@ -41,8 +40,10 @@ def ways() -> dict[str, LABELS]:
     """Return every way to classify, by its name; the first one is the measure of all."""
     from transformers import pipeline
 
-    library = pipeline("sentiment-analysis", model=checkpoint(MODEL), device="cpu")
-    own = {backend: SentimentPipeline(checkpoint(MODEL), backend=backend) for backend in ("torch", "onnx")}
+    library = pipeline("sentiment-analysis", model=checkpoint(models.SENTIMENT_MODEL), device="cpu")
+    own = {
+        backend: SentimentPipeline(checkpoint(models.SENTIMENT_MODEL), backend=backend) for backend in ("torch", "onnx")
+    }
 
     def call(**options: object) -> LABELS:
         return lambda texts: [result["label"] for result in library(texts, truncation=True, **options)]

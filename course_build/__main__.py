@@ -15,6 +15,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - before anything is imported that
     sys.exit("The course needs Python 3.11, 3.12 or 3.13. Install one and name it: make site PYTHON=python3.12")
 
 from course_build import BuildError
+from course_build.paths import ROOT
 from course_build.setup import environment, pip_and_uv_settings
 
 LEARN = ("learn", "site")
@@ -62,6 +63,13 @@ COMMANDS = {
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; return its exit status."""
+    if not (ROOT / "_quarto.yml").is_file():
+        print(
+            f"course_build: {ROOT} is no checkout of the course, which this package works on. Clone the course, "
+            "and run the command in its folder. (A lesson needs course_utils alone.)",
+            file=sys.stderr,
+        )
+        return 1
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(prog="python -m course_build", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

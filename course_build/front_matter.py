@@ -17,7 +17,7 @@ OPENED = re.compile(r"---[ \t]*\n[ \t]*\S")
 
 @dataclass
 class Yaml:
-    """A piece of YAML: its value, and the line of each part in its file, by paths such as `("website", "navbar", 0)`."""
+    """A piece of YAML: its value, and the line of each part in its file, by paths: `("website", "navbar", 0)`, say."""
 
     value: object
     lines: dict[tuple, int] = field(default_factory=dict)

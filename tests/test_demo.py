@@ -26,7 +26,7 @@ from course_build.models import npm
 from course_build.paths import ROOT
 from course_build.site import demo
 from course_utils import reviews
-from course_utils.models import ONNX_FP32, CheckpointError, File, onnx_folder
+from course_utils.models import ONNX_FP32, SENTIMENT_MODEL, CheckpointError, File, onnx_folder
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -231,7 +231,7 @@ def test_labels_and_scores_are_pythons_on_held_out_snippets(
         return powers / powers.sum(axis=-1, keepdims=True)
 
     found, same_file = np.array(answers), scores(site / "course" / "assets" / "demo" / demo.WEIGHTS)
-    original = scores(onnx_folder(demo.MODEL) / ONNX_FP32)
+    original = scores(onnx_folder(SENTIMENT_MODEL) / ONNX_FP32)
     assert (found.argmax(-1) == same_file.argmax(-1)).all()
     assert abs(found - same_file).max() < 0.001
     assert (found.argmax(-1) == original.argmax(-1)).sum() >= 98, "8-bit weights may tip a text on the fence"

@@ -19,6 +19,10 @@ FILES = {
     "course_utils/text/__init__.py": "import lazy_loader\n__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, "
     "submodules=['padding'])\n",
     "course_utils/text/padding.py": "WIDTH = 1\n",
+    "course_utils/maps/__init__.py": "import lazy_loader\n__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, "
+    "submod_attrs={'old': ['plot_old'], 'new': ['plot_new']})\n",
+    "course_utils/maps/old.py": "AGE = 1\n",
+    "course_utils/maps/new.py": "AGE = 0\n",
     "course_utils/__main__.py": "from course_utils.errors import CommandError\n"
     "COMMANDS = {'serve': ('course_utils.service.server', 'answer')}\n",
     "course_utils/errors.py": "class CommandError(Exception): pass\n",
@@ -72,6 +76,8 @@ def names(*sources: str) -> set[str]:
         ("import course_utils\ncourse_utils.plots.bars()", {"plots.py", "style.py"}),
         ("from course_utils import checkpoint", {"paths.py", "models/models.toml"}),
         ("from course_utils import padding", {"text/padding.py"}),
+        ("from course_utils.maps import plot_new", {"maps/new.py"}),
+        ("from course_utils import maps", {"maps/new.py", "maps/old.py"}),
         ("from course_utils.quiz import quiz\nquiz('01')", {"quiz.py", "data/quiz_01.toml"}),
         ("%matplotlib inline\nfrom course_utils import plots\nplots?", {"plots.py", "style.py"}),
         ("def f():\n    from course_utils.style import colour", {"style.py"}),

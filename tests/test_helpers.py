@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from course_utils import count_parameters, notebook, parameter_table, plots
+from course_utils.plots import training_curves
 
 
 def test_importing_the_package_loads_no_library():
@@ -235,7 +236,7 @@ def test_plot_heads_draws_a_row_a_layer_and_a_column_a_head():
 
 @given(st.lists(st.floats(-100, 100), min_size=1, max_size=6), st.floats(0.1, 30))
 def test_names_at_the_ends_of_lines_are_moved_apart_and_keep_their_order(heights, gap):
-    moved = plots._spread(heights, gap)
+    moved = training_curves._spread(heights, gap)
     order = sorted(range(len(heights)), key=lambda place: heights[place])
     assert all(moved[after] - moved[before] > gap * 0.999 for before, after in itertools.pairwise(order))
     assert abs(sum(moved) - sum(heights)) < 1e-6 * len(heights), "they move up as much as down"

@@ -30,6 +30,18 @@ def test_a_room_says_in_a_sentence_what_belongs_there_and_is_small(room):
         assert f"| `{room.name}/` |" in CONTRIBUTING
 
 
+def test_a_docstring_says_the_noun():
+    """One that begins with "What ..." or "Whether ..." has to be decoded."""
+    found = []
+    for path in (path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                said = ast.get_docstring(node) or ""
+                if re.match(r"(What|Whether|Which|How|Where|Who|Why)\b", said):
+                    found.append(f"{path.name}: {said.splitlines()[0]}")
+    assert found == []
+
+
 def test_no_module_has_the_name_of_another():
     names = Counter(path.stem for room in ROOMS for path in modules(room))
     assert [name for name, count in names.items() if count > 1] == []

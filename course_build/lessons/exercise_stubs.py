@@ -19,6 +19,7 @@ import nbformat
 
 from course_build import BuildError
 from course_build.lessons import index as lessons
+from course_build.notebooks.read_notebook import code_cells
 
 SOLUTION = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
@@ -49,7 +50,7 @@ def exercises(notebook: nbformat.NotebookNode, path: Path) -> Iterator[tuple[str
     Raises:
         BuildError: a stub without a solution, a solution without a stub, or one without a Python block.
     """
-    stubs = {c.metadata["exercise"]: c for c in notebook.cells if c.cell_type == "code" and "exercise" in c.metadata}
+    stubs = {c.metadata["exercise"]: c for c in code_cells(notebook) if "exercise" in c.metadata}
     solutions = {
         c.metadata["exercise"]: c for c in notebook.cells if c.cell_type == "markdown" and "exercise" in c.metadata
     }

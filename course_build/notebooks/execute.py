@@ -22,6 +22,7 @@ from course_build import BuildError
 from course_build.lessons import index as lessons
 from course_build.models import prepare
 from course_build.notebooks.fingerprint import KEY, fingerprint, reason_to_run
+from course_build.notebooks.read_notebook import code_cells
 from course_build.notebooks.run import LEFT_BEHIND, KernelError, Run
 from course_build.paths import BUILD
 from course_build.progress import Bar
@@ -79,13 +80,12 @@ def save(path: Path, notebook: NotebookNode, outputs: list[list[NotebookNode]], 
 
 def sources_of(notebook: NotebookNode) -> list[str]:
     """The sources of a notebook's code cells."""
-    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    return [cell.source for cell in code_cells(notebook)]
 
 
 def write(path: Path, notebook: NotebookNode, outputs: list[list[NotebookNode]], made_of: dict | None = None) -> None:
     """Write a notebook with these outputs to its code cells, without what another program left in its metadata."""
-    code_cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    for count, (cell, fresh) in enumerate(zip(code_cells, outputs, strict=True), start=1):
+    for count, (cell, fresh) in enumerate(zip(code_cells(notebook), outputs, strict=True), start=1):
         cell.outputs = nbformat.from_dict(fresh)
         cell.execution_count = count
         for output in cell.outputs:
@@ -250,7 +250,7 @@ def run_lesson(lesson: Lesson) -> None:
     Raises:
         BuildError: a cell raised that isn't tagged to, the kernel died, or files are left behind.
     """
-    cells = [cell for cell in lesson.notebook.cells if cell.cell_type == "code"]
+    cells = code_cells(lesson.notebook)
     lesson.since = time.monotonic()
     try:
         with Run(lesson.path, lesson.notebook) as lesson.run:

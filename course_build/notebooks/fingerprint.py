@@ -22,6 +22,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
+from course_build.notebooks.read_notebook import code_cells
 from course_build.paths import ROOT
 from course_build.setup import lock
 
@@ -53,8 +54,8 @@ def fingerprint(notebook: NotebookNode, lesson: str) -> dict:
         `cells`, `lock` and `models`: a hash each; `files`: a hash for each module and data file of the course, by its
         path in the checkout.
     """
-    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    tags = [cell.metadata.get("tags", []) for cell in notebook.cells if cell.cell_type == "code"]
+    cells = code_cells(notebook)
+    sources, tags = [cell.source for cell in cells], [cell.metadata.get("tags", []) for cell in cells]
     files = dependencies(sources, lesson)
     found = {
         "cells": short(repr([(without_comments(source), each) for source, each in zip(sources, tags, strict=True)])),
@@ -152,6 +153,7 @@ def _imported(tree: ast.AST, package: str) -> Iterator[Path]:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield from _module(alias.name)
+                yield from _promised(alias.name)
         elif isinstance(node, ast.ImportFrom):
             parents = package.split(".")[: len(package.split(".")) + 1 - node.level] if node.level else []
             origin = ".".join([*parents, *filter(None, [node.module])])
@@ -179,10 +181,19 @@ def _imported(tree: ast.AST, package: str) -> Iterator[Path]:
 def _attribute(module: str, name: str) -> Iterator[Path]:
     """Yield what `from module import name` loads besides the module: a module of that name, or a lazy name's module."""
     yield from _module(f"{module}.{name}")
+    yield from _promised(f"{module}.{name}")
     package = ROOT.joinpath(*module.split("."), "__init__.py")
     if package in _module(module) and (origin := _lazy_names(package).get(name)):
         yield from _module(f"{module}.{origin}")
         yield from _attribute(f"{module}.{origin}", name)
+
+
+def _promised(module: str) -> Iterator[Path]:
+    """Yield the modules of all lazy names of a room that is imported as a whole, for any of them may be used."""
+    package = ROOT.joinpath(*module.split("."), "__init__.py")
+    if "." in module and package in _module(module):
+        for origin in sorted(set(_lazy_names(package).values())):
+            yield from _module(f"{module}.{origin}")
 
 
 def _lazy_names(path: Path) -> dict[str, str]:

@@ -59,6 +59,11 @@ def read_notebook(path: Path, name: str | None = None) -> NotebookNode:
     return JSONReader().to_notebook(notebook)
 
 
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    """Return a notebook's code cells, in their order."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
 def _fill_in(notebook: dict) -> None:
     """Give a notebook what the format wants and other programs leave out, because nothing depends on it."""
     notebook.setdefault("metadata", {})

@@ -28,6 +28,7 @@ from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from packaging.utils import canonicalize_name
 
+from course_build.notebooks.read_notebook import code_cells
 from course_build.paths import ROOT
 from course_utils.notebook import ANSI, as_shown
 
@@ -247,7 +248,7 @@ def record(path: Path) -> dict:
     cells, died = [], None
     try:
         with Run(path, notebook, told) as run:
-            for number, cell in enumerate(cell for cell in notebook.cells if cell.cell_type == "code"):
+            for number, cell in enumerate(code_cells(notebook)):
                 start = time.monotonic()
                 outputs = run.cell(number)
                 seconds = time.monotonic() - start

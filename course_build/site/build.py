@@ -15,6 +15,7 @@ from course_build.models import prepare
 from course_build.notebooks import compare
 from course_build.notebooks.execute import Lesson, freshen, run_lesson
 from course_build.notebooks.fingerprint import fingerprint, saved_fingerprint
+from course_build.notebooks.read_notebook import code_cells
 from course_build.paths import BUILD
 from course_build.progress import in_words
 from course_build.site import demo, render
@@ -69,7 +70,7 @@ class Trial(threading.Thread):
         """Read the lesson, with the outputs that are saved."""
         super().__init__(daemon=True)
         notebook = lessons.read(path)
-        self.cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        self.cells = code_cells(notebook)
         self.lesson = Lesson(path, notebook, fingerprint(notebook, path.name[:2]))
         self.failure = ""
 

@@ -23,7 +23,7 @@ from course_build import BuildError
 from course_build.models import npm
 from course_build.models.prepare import find_corrupt_file, hash_file
 from course_build.paths import BUILD
-from course_utils.models import EXPORT_RECORD, ONNX_FP32, CheckpointError, File, onnx_folder
+from course_utils.models import EXPORT_RECORD, ONNX_FP32, SENTIMENT_MODEL, CheckpointError, File, onnx_folder
 
 RUNTIME = npm.Package(
     name="onnxruntime-web",
@@ -42,7 +42,6 @@ RUNTIME = npm.Package(
 PUBLISHED = {"ort.wasm.bundle.min.mjs": "ort.js", "ort-wasm-simd-threaded.wasm": "ort.wasm"}
 """Their names in the site: not every server knows that .mjs is a script."""
 
-MODEL = "distilbert-base-uncased-finetuned-sst-2-english"
 WEIGHTS = "model_weights_int8.onnx"
 LARGE = 10_000
 """From how many elements on a matrix is stored in 8 bits; all else is a hundredth of the file."""
@@ -92,7 +91,7 @@ def add(staged: Path) -> bool:
     runtime, target = RUNTIME.kept, staged / "assets" / "demo"
     if find_corrupt_file(runtime, RUNTIME.files) or not (model := model_file()).is_file():
         return False
-    export = onnx_folder(MODEL)
+    export = onnx_folder(SENTIMENT_MODEL)
     for source, name in [
         *((runtime / name, published) for name, published in PUBLISHED.items()),
         (model, WEIGHTS),
@@ -120,7 +119,7 @@ def model_file() -> Path:
     Where no file is there, the export isn't there either, or the model is still to be made.
     """
     try:
-        record = (onnx_folder(MODEL) / EXPORT_RECORD).read_bytes()
+        record = (onnx_folder(SENTIMENT_MODEL) / EXPORT_RECORD).read_bytes()
     except CheckpointError:
         return BUILD / "demo" / "no-export"
     return BUILD / "demo" / f"{hashlib.sha256(record + Path(__file__).read_bytes()).hexdigest()[:16]}.onnx"
@@ -136,7 +135,7 @@ def make_model() -> Path:
     if final.is_file():
         return final
     try:
-        source = onnx_folder(MODEL) / ONNX_FP32
+        source = onnx_folder(SENTIMENT_MODEL) / ONNX_FP32
     except CheckpointError as error:
         raise BuildError(str(error)) from error
     print("demo: writing the model's weights in 8 bits (a few seconds)", flush=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ClassifyBatch:
-    """A callable for batches of rows, a copy in each actor: columns in; out, with `label`, `score` and `error` beside them.
+    """A callable for batches of rows, a copy in each actor: columns in, columns out, with `label`, `score` and `error`.
 
     `error` says why a row has no label, and is empty otherwise.
     """

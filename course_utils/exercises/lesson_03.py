@@ -7,9 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from course_utils.exercises import WrongAnswerError, checker, need_function
-from course_utils.models import checkpoint
+from course_utils.models import SENTIMENT_MODEL, checkpoint
 
-REVIEWS_MODEL = "distilbert-base-uncased-finetuned-sst-2-english"
 TWEETS_MODEL = "finiteautomata/bertweet-base-sentiment-analysis"
 
 
@@ -76,7 +75,7 @@ def check_tokens_seen(tokens_seen: int) -> str:
     }
     if tokens_seen in hints:
         raise WrongAnswerError(hints[tokens_seen])
-    tokenizer = _pipeline(REVIEWS_MODEL).tokenizer
+    tokenizer = _pipeline(SENTIMENT_MODEL).tokenizer
     limit = len(tokenizer("good " * 1000, truncation=True)["input_ids"])
     if tokens_seen != limit:
         where = "fewer" if tokens_seen < limit else "more"
@@ -158,7 +157,7 @@ def _shown(expected: dict[str, float]) -> str:
 def check_count_padding(count_padding: Callable[[list[str]], list[int]]) -> str:
     """Exercise 4: how many padding tokens each text of a batch gets."""
     need_function(count_padding, "count_padding")
-    tokenizer = _pipeline(REVIEWS_MODEL).tokenizer
+    tokenizer = _pipeline(SENTIMENT_MODEL).tokenizer
     for texts in (
         ["Fine.", "I would buy it again, and I would tell my friends."],
         ["a b c", "a", "a b"],
@@ -202,7 +201,7 @@ def check_fooled(sentence: str, meant: str) -> str:
         raise WrongAnswerError('The second answer says what you mean by the sentence: "POSITIVE" or "NEGATIVE".')
     if len(sentence.split()) < 3:
         raise WrongAnswerError("Write a sentence that a person could say: three words or more.")
-    result = _pipeline(REVIEWS_MODEL)(sentence)
+    result = _pipeline(SENTIMENT_MODEL)(sentence)
     if result["label"] == meant.strip().upper():
         raise WrongAnswerError(
             f"The model gets that one right: {result['label']} {result['score']:.2f}. Try irony, or a polite no."

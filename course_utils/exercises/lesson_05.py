@@ -8,9 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from course_utils.exercises import WrongAnswerError, checker, need_function
-from course_utils.models import checkpoint
+from course_utils.models import SENTIMENT_MODEL, checkpoint
 
-REVIEWS_MODEL = "distilbert-base-uncased-finetuned-sst-2-english"
 NEAR = 0.03
 """How far below the best head's share still counts as best: who averages a little differently is right, too."""
 
@@ -246,7 +245,7 @@ def _mean_shares() -> tuple[Any, Any]:
 
     from course_utils import reviews
 
-    folder = checkpoint(REVIEWS_MODEL)
+    folder = checkpoint(SENTIMENT_MODEL)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForSequenceClassification.from_pretrained(folder, attn_implementation="eager")
     table = reviews.load_labelled("validation")

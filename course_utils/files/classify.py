@@ -24,13 +24,12 @@ from typing import TYPE_CHECKING
 from course_utils.classifier.pipeline import BACKENDS
 from course_utils.errors import CommandError
 from course_utils.files import tables
+from course_utils.models import SENTIMENT_MODEL, catalogue, checkpoint
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
     from course_utils.classifier.pipeline import SentimentPipeline
-
-DEFAULT_MODEL = "distilbert-base-uncased-finetuned-sst-2-english"
 
 PIECE_ROWS = 2048
 """How many rows are written at once: what an interruption can cost."""
@@ -46,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", type=Path, help=f"a file that ends in {', '.join(tables.SUFFIXES)}, or that and .gz")
     parser.add_argument("--output", type=Path, required=True, help="the file to write, in the same format")
     parser.add_argument("--text-column", default="text", help="the column that holds the texts (default: text)")
-    parser.add_argument("--model", default=DEFAULT_MODEL, help=f"a name on the Hub, or a folder ({DEFAULT_MODEL})")
+    parser.add_argument("--model", default=SENTIMENT_MODEL, help=f"a name on the Hub, or a folder ({SENTIMENT_MODEL})")
     parser.add_argument("--backend", choices=BACKENDS, default="torch", help="torch computes in fp32, onnx in int8")
     parser.add_argument("--prefix", default="", help="what the names of the new columns begin with")
     parser.add_argument("--encoding", default="utf-8", help="the input's, if it isn't UTF-8: cp1252, utf-16, ...")
@@ -138,7 +137,6 @@ def load(model: str, backend: str) -> SentimentPipeline:
     """
     from course_utils import notebook
     from course_utils.classifier.pipeline import SentimentPipeline
-    from course_utils.models import catalogue, checkpoint
 
     notebook.quiet()
     try:

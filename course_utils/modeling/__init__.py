@@ -1,4 +1,4 @@
-"""The functions of lessons 5 to 9, grown up: parameters counted, classifiers judged, weights quantized, texts generated."""
+"""The functions of lessons 5 to 9, grown up: parameters, evaluation, quantization, generation."""
 
 import lazy_loader
 

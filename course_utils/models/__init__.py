@@ -4,6 +4,7 @@ from course_utils.errors import CheckpointError, SettingError
 from course_utils.models.checkpoints import (
     PREPARE_COMMAND,
     RESULTS,
+    SENTIMENT_MODEL,
     TASK_DEFAULTS,
     checkpoint,
     find_by_folder,
@@ -32,6 +33,7 @@ __all__ = [
     "ONNX_INT8",
     "PREPARE_COMMAND",
     "RESULTS",
+    "SENTIMENT_MODEL",
     "SOURCE",
     "TASK_DEFAULTS",
     "CheckpointError",

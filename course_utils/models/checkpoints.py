@@ -21,7 +21,10 @@ from course_utils.models.manifest import File, Model, catalogue, find, sources
 PREPARE_COMMAND = "python -m course_build models"
 
 
-TASK_DEFAULTS = {"sentiment-analysis": "distilbert-base-uncased-finetuned-sst-2-english"}
+SENTIMENT_MODEL = "distilbert-base-uncased-finetuned-sst-2-english"
+"""The model that the course classifies texts with: the commands, the demo, the checks of the exercises."""
+
+TASK_DEFAULTS = {"sentiment-analysis": SENTIMENT_MODEL}
 """The model that `pipeline(task)` loads when it is given no name, for the tasks that the lessons use so."""
 
 

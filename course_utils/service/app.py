@@ -22,7 +22,7 @@ from pydantic_core import from_json
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from course_utils.models import TASK_DEFAULTS
+from course_utils.models import SENTIMENT_MODEL
 from course_utils.service.batcher import Batcher, Classifier, ModelFailedError, QueueFullError, Result
 
 CLIENT_GONE = 499
@@ -75,14 +75,14 @@ class Answer(BaseModel):
     """The results, in the order of the texts."""
 
     results: list[Classification]
-    model: str = Field(description="The model that said so.", examples=[TASK_DEFAULTS["sentiment-analysis"]])
+    model: str = Field(description="The model that said so.", examples=[SENTIMENT_MODEL])
 
 
 class Health(BaseModel):
     """The state of the service, and the model that it answers with."""
 
     status: str = Field(description="`loading`, `ready` or `failed`.", examples=["ready"])
-    model: str = Field(description="The model's name.", examples=[TASK_DEFAULTS["sentiment-analysis"]])
+    model: str = Field(description="The model's name.", examples=[SENTIMENT_MODEL])
     backend: str = Field(description="What runs the model.", examples=["torch"])
     version: str = Field(description="The version of the service.", examples=["0.1.0"])
 

@@ -15,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from course_utils.classifier import pipeline as sentiment
 from course_utils.errors import CommandError
-from course_utils.models import TASK_DEFAULTS, checkpoint
+from course_utils.models import SENTIMENT_MODEL, checkpoint
 from course_utils.service.app import Settings, create_app
 from course_utils.service.batcher import Classifier
 
@@ -103,9 +103,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare where to listen, the model, and the limits."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s: this machine only)")
     parser.add_argument("--port", type=_port, default=8000, help="port to listen on (%(default)s; 0 takes a free one)")
-    parser.add_argument(
-        "--model", default=TASK_DEFAULTS["sentiment-analysis"], help="name of the model, or its folder (%(default)s)"
-    )
+    parser.add_argument("--model", default=SENTIMENT_MODEL, help="name of the model, or its folder (%(default)s)")
     parser.add_argument(
         "--backend", choices=BACKENDS, default="torch", help="torch computes in fp32, onnx in int8 (%(default)s)"
     )
