@@ -79,7 +79,7 @@ def start(tmp_path: Path) -> Callable[..., subprocess.Popen]:
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",
             "HF_HUB_DISABLE_TELEMETRY": "1",
             "NO_PROXY": "127.0.0.1",
-            "PYTHONPATH": str(MANIFEST.parents[1]),
+            "PYTHONPATH": str(MANIFEST.parents[2]),
         }
         return subprocess.Popen(
             [sys.executable, "-c", code, *arguments],

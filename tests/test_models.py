@@ -109,7 +109,7 @@ def test_importing_it_loads_no_framework() -> None:
         "import sys, course_utils.models as models; models.catalogue(); models.models_folder();"
         "print({'torch', 'transformers', 'huggingface_hub', 'numpy'} & set(sys.modules))"
     )
-    environ = os.environ | {"PYTHONPATH": str(MANIFEST.parents[1])}
+    environ = os.environ | {"PYTHONPATH": str(MANIFEST.parents[2])}
     assert subprocess.check_output([sys.executable, "-c", code], env=environ, text=True).strip() == "set()"
 
 

@@ -69,10 +69,10 @@ FOLDERS = ["distilbert-small", "bert-small"]
 PREPARE = """
 import sys
 from pathlib import Path
-from course_build import digests, models
-digests.SETTLED = 0
+from course_build.models import hashed_files, prepare
+hashed_files.SETTLED = 0
 manifest, adapters, force = sys.argv[1:4]
-models.prepare(manifest=Path(manifest), adapters=Path(adapters), force=force == "force")
+prepare.prepare(manifest=Path(manifest), adapters=Path(adapters), force=force == "force")
 """
 PREPARE_KILLED = (
     """
@@ -111,7 +111,7 @@ class World:
 
     def start(self, code: str, *arguments: object) -> subprocess.Popen:
         command = [sys.executable, "-c", code, self.manifest, self.adapters, *map(str, arguments)]
-        environ = os.environ | {"PYTHONPATH": str(MANIFEST.parents[1])}
+        environ = os.environ | {"PYTHONPATH": str(MANIFEST.parents[2])}
         return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
