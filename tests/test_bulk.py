@@ -1,6 +1,8 @@
 """Many texts: order, memory, repeats, threads; and the library's pipeline as the measure of every label."""
 
 import itertools
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from test_sentiment import HOSTILE, assert_same
 
 from course_utils import SentimentPipeline, reviews
-from course_utils.classifier import backends
+from course_utils.classifier import backends, tokens
 from course_utils.classifier import pipeline as sentiment
 from course_utils.models import CheckpointError, catalogue
 
@@ -192,19 +194,33 @@ def test_a_report_takes_anything(classify, texts):
 
 def test_the_quick_tokenizer_gives_the_library_s_ids(classify, sample):
     texts = [*sample[:100], *HOSTILE]
-    assert classify._encode(texts) == classify.tokenizer(texts, truncation=True)["input_ids"]
+    assert classify._tokens.encode(texts) == classify.tokenizer(texts, truncation=True)["input_ids"]
+
+
+def test_the_files_of_a_folder_give_the_same_ids_without_transformers(classify, fast, sample):
+    texts = [*sample[:100], *HOSTILE]
+    assert fast._tokens.encode(texts) == classify.tokenizer(texts, truncation=True)["input_ids"]
+    assert (fast._tokens.pad_id, fast._tokens.pads_left) == (fast.tokenizer.pad_token_id, False)
+    code = "import sys; from course_utils import SentimentPipeline; classify = SentimentPipeline(sys.argv[1], "
+    code += "backend='onnx'); print(classify('Fine.')['label'], {'torch', 'transformers'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code, fast.model_name], capture_output=True, text=True)
+    assert done.stdout == "POSITIVE set()\n", done.stderr
 
 
 def test_a_tokenizer_without_a_quick_one_serves_too(classify):
     class Slow:
+        padding_side, pad_token_id = "left", 7
+
         def __call__(self, texts, truncation):
             return classify.tokenizer(texts, truncation=truncation)
 
-    assert sentiment.fast_encoder(Slow())(["so good"]) == classify._encode(["so good"])
+    slow = tokens.of_tokenizer(Slow())
+    assert slow.encode(["so good"]) == classify._tokens.encode(["so good"])
+    assert (slow.pad_id, slow.pads_left) == (7, True)
 
 
 def test_left_padding_is_left(classify, monkeypatch):
-    monkeypatch.setattr(classify.tokenizer, "padding_side", "left")
+    monkeypatch.setattr(classify._tokens, "pads_left", True)
     ids, mask = classify._pad([[5, 6, 7], [8]])
     assert np.array_equal(mask, [[1, 1, 1], [0, 0, 1]])
     assert ids[1, 2] == 8

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from course_utils.classifier import tokens
 from course_utils.text.padding import batch_by_length
 
 if TYPE_CHECKING:
     import numpy as np
-    from transformers import BatchEncoding
+    from transformers import BatchEncoding, PretrainedConfig, PreTrainedTokenizerBase
     from transformers.modeling_outputs import SequenceClassifierOutput
 
 MAX_TOKENS = {"torch": 512, "onnx": 256}
@@ -53,8 +56,6 @@ class SentimentPipeline:
             OSError: there is no checkpoint of that name.
             CheckpointError: the backend is `"onnx"`, and there is no export of that model.
         """
-        from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
-
         from course_utils.classifier.backends import OnnxBackend, TorchBackend, find_onnx_folder
 
         if not hasattr(model_name, "__fspath__") and not isinstance(model_name, str):
@@ -65,21 +66,37 @@ class SentimentPipeline:
             max_tokens = MAX_TOKENS[backend]
         if not isinstance(max_tokens, int) or isinstance(max_tokens, bool) or max_tokens < 1:
             raise ValueError(f"max_tokens is a whole number from 1 up, not {max_tokens!r}")
-        if backend == "onnx":
-            model_name = find_onnx_folder(model_name)
+        self.max_tokens = max_tokens
+        if backend == "onnx":  # without transformers and torch, as where no more than the exported file is at hand
+            self.model_name, self.model = find_onnx_folder(model_name), None
+            self._backend = OnnxBackend(self.model_name)
+            self._tokens = tokens.of_folder(self.model_name) or tokens.of_tokenizer(self.tokenizer)
+            self._labels = read_labels(self.model_name) or self.config.id2label
+            return
+        from transformers import AutoModelForSequenceClassification
+
+        self.model_name = model_name
         try:
-            self.config = AutoConfig.from_pretrained(model_name)
+            self._labels = self.config.id2label
         except OSError as error:
             raise OSError(f"There is no checkpoint {str(model_name)!r} that could be loaded here: {error}") from error
-        self.tokenizer = AutoTokenizer.from_pretrained(model_name)
-        self.max_tokens = max_tokens
-        if backend == "onnx":
-            self.model = None
-            self._backend = OnnxBackend(model_name)
-        else:
-            self.model = AutoModelForSequenceClassification.from_pretrained(model_name, config=self.config).eval()
-            self._backend = TorchBackend(self.model)
-        self._encode = fast_encoder(self.tokenizer)
+        self.model = AutoModelForSequenceClassification.from_pretrained(model_name, config=self.config).eval()
+        self._backend = TorchBackend(self.model)
+        self._tokens = tokens.of_tokenizer(self.tokenizer)
+
+    @functools.cached_property
+    def config(self) -> PretrainedConfig:
+        """The model's configuration, as `AutoConfig` loads it."""
+        from transformers import AutoConfig
+
+        return AutoConfig.from_pretrained(self.model_name)
+
+    @functools.cached_property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The model's tokenizer, as `AutoTokenizer` loads it."""
+        from transformers import AutoTokenizer
+
+        return AutoTokenizer.from_pretrained(self.model_name)
 
     def preprocess(self, texts: str | list[str]) -> BatchEncoding:
         """Turn n texts into tensors of token ids, shape (n, t): t is the longest text's length in tokens.
@@ -188,10 +205,10 @@ class SentimentPipeline:
         for place, text in enumerate(texts):
             places.setdefault(text, []).append(place)
         distinct, repeats = list(places), [len(found) for found in places.values()]
-        logits = np.empty((len(distinct), self.config.num_labels), dtype=np.float32)
+        logits = np.empty((len(distinct), len(self._labels)), dtype=np.float32)
         with self._backend.working(len(distinct)) as spread:
             slices = [distinct[start : start + ENCODED_AT_ONCE] for start in range(0, len(distinct), ENCODED_AT_ONCE)]
-            ids = [row for rows in spread(self._encode, slices) for row in rows]
+            ids = [row for rows in spread(self._tokens.encode, slices) for row in rows]
 
             def run(batch: list[int], compute: Callable = self._backend.logits) -> list[int]:
                 logits[batch] = compute(*self._pad([ids[index] for index in batch]))
@@ -202,7 +219,9 @@ class SentimentPipeline:
             if self._backend.close_call:
                 highest = np.sort(logits, axis=-1)[:, -2:]
                 close = np.flatnonzero(highest[:, -1] - highest[:, 0] < self._backend.close_call).tolist()
-                for _ in spread(partial(run, compute=self._backend.precise_logits), self._batches(ids, close)):
+                for _ in spread(
+                    functools.partial(run, compute=self._backend.precise_logits), self._batches(ids, close)
+                ):
                     pass
         answers = self._read(logits)
         results: list[dict] = [{}] * len(texts)
@@ -221,10 +240,10 @@ class SentimentPipeline:
         import numpy as np
 
         width = max(len(row) for row in rows)
-        ids = np.full((len(rows), width), self.tokenizer.pad_token_id or 0, dtype=np.int64)
+        ids = np.full((len(rows), width), self._tokens.pad_id, dtype=np.int64)
         mask = np.zeros_like(ids)
         for index, row in enumerate(rows):
-            where = slice(width - len(row), None) if self.tokenizer.padding_side == "left" else slice(len(row))
+            where = slice(width - len(row), None) if self._tokens.pads_left else slice(len(row))
             ids[index, where] = row
             mask[index, where] = 1
         return ids, mask
@@ -236,7 +255,7 @@ class SentimentPipeline:
         powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
         scores = powers.max(axis=-1) / powers.sum(axis=-1)
         return [
-            {"label": self.config.id2label[index], "score": score}
+            {"label": self._labels[index], "score": score}
             for index, score in zip(logits.argmax(axis=-1).tolist(), scores.tolist(), strict=True)
         ]
 
@@ -258,23 +277,10 @@ def find_text_problem(text: object) -> str | None:
 ENCODED_AT_ONCE = 256
 
 
-def fast_encoder(tokenizer: object) -> Callable[[list[str]], list[list[int]]]:
-    """Return a function from texts to their token ids, special ones included, cut off at the model's limit.
-
-    Where the tokenizer has a Rust one inside, a copy of that does it, without the offsets and types of tokens that
-    nobody reads; it lets go of Python's lock, and truncation can be set on it without a side effect.
-    """
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is None:
-        return lambda texts: tokenizer(texts, truncation=True)["input_ids"]
-    from tokenizers import Tokenizer
-
-    copied = Tokenizer.from_str(backend.to_str())
-    copied.no_padding()
-    copied.no_truncation()
-    if tokenizer.model_max_length < 1_000_000:  # a tokenizer that knows no limit says 10**30
-        copied.enable_truncation(tokenizer.model_max_length)
-    return lambda texts: [encoding.ids for encoding in copied.encode_batch_fast(texts)]
+def read_labels(folder: Path) -> dict[int, str]:
+    """Return the labels that the `config.json` in a folder names, by their numbers; none where it names none."""
+    said = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("id2label") or {}
+    return {int(number): label for number, label in said.items()}
 
 
 def _check_iterable(texts: object) -> None:
