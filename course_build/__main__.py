@@ -47,7 +47,7 @@ COMMANDS = {
     "syllabus": ("course_build.lessons.syllabus", "write the syllabus from the lessons' front matter", LEARN),
     "cards": ("course_build.lessons.social_cards", "draw the pictures that shared links to the lessons show", ALL),
     "upgrade-report": (
-        "notebooks.upgrade_report",
+        "course_build.notebooks.upgrade_report",
         "run the lessons with other versions of the packages, and say what breaks",
         ALL,
     ),

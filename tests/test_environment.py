@@ -4,6 +4,7 @@ Environments are real here: made by this course's own code in small checkouts, o
 from a folder of wheels, uv's among them, so that no index is asked.
 """
 
+import ast
 import importlib.metadata
 import json
 import os
@@ -22,7 +23,8 @@ from packaging.version import Version
 
 from course_build import BuildError
 from course_build import __main__ as commands
-from course_build.paths import LOCK, ROOT
+from course_build.notebooks.fingerprint import MAGIC
+from course_build.paths import LOCK, NOTEBOOKS, ROOT
 from course_build.setup import environment, installers, lock
 
 BASE = environment.base_interpreter()
@@ -122,6 +124,73 @@ def test_a_command_can_be_imported_with_the_layers_that_it_wants(layers):
     code = f"import sys; sys.modules |= dict.fromkeys({hidden}); import {', '.join(names)}"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+# ------------------------------------------------------------------------------------ what is imported is declared
+
+WITH_SCALE = {"course_utils/classifier/on_ray.py", "course_utils/files/tables.py"}
+"""Modules of the learner's package that import the `scale` layer, when they are asked for what needs it."""
+
+OWN = {"course_build", "course_utils", *(path.stem for path in (ROOT / "tests").iterdir())}
+
+
+def imported(code: str) -> set[str]:
+    """Return the names that code imports, wherever in it, but for those that a type checker alone reads."""
+    names: set[str] = set()
+    nodes: list[ast.AST] = [ast.parse(code)]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        checked = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        nodes += node.orelse if checked else ast.iter_child_nodes(node)
+    return names
+
+
+@pytest.fixture(scope="module")
+def imports() -> dict[str, set[str]]:
+    """What each file imports, by its path in the checkout: the two packages, tests, benchmarks and lessons."""
+    folders = ("course_build", "course_utils", "tests", "benchmarks")
+    codes = {path: path.read_text(encoding="utf-8") for each in folders for path in (ROOT / each).rglob("*.py")}
+    for path in NOTEBOOKS.glob("*.ipynb"):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+        codes[path] = "\n".join(MAGIC.sub(r"\1pass  # \2", source) for source in sources)
+    return {path.relative_to(ROOT).as_posix(): imported(code) for path, code in codes.items()}
+
+
+@pytest.fixture(scope="module")
+def layers(imports) -> dict[str, set[str]]:
+    """The layers that each file can count on: a module of `course_build`, on those of every command that reaches it."""
+    rooms = {"course_build": commands.ALL, "tests": commands.ALL, "benchmarks": commands.RUN}
+    found = {path: set(rooms.get(path.partition("/")[0], ["learn"])) for path in imports}
+    for path in WITH_SCALE:
+        found[path].add("scale")
+    files = {path.removesuffix(".py").removesuffix("/__init__").replace("/", "."): path for path in imports}
+    for module, _, wanted in commands.COMMANDS.values():
+        names, seen = [module], set()
+        while names:
+            if (path := files.get(names.pop(), "")).startswith("course_build/") and path not in seen:
+                seen.add(path)
+                names += imports[path]
+        assert seen, f"there is no module {module}"
+        for path in seen:
+            found[path] &= set(wanted or ())
+    return found
+
+
+def test_what_is_imported_is_declared_in_a_layer_that_is_there(project, imports, layers):
+    declared = {lock.name_of(each.name): layer for layer in lock.LAYERS for each in wanted_by(project, layer)}
+    owners = importlib.metadata.packages_distributions()
+    missing = []
+    for path, names in imports.items():
+        for module in {name.partition(".")[0] for name in names} - OWN - sys.stdlib_module_names:
+            packages = [lock.name_of(owner) for owner in owners[module]]
+            if not any(declared.get(package) in layers[path] for package in packages):
+                missing.append(f"{path} needs {' or '.join(packages)} in {sorted(layers[path])}")
+    assert not missing
 
 
 # ------------------------------------------------------------------------------------------------ small checkouts
@@ -229,6 +298,7 @@ class Checkout:
         (folder / "course_utils" / "__init__.py").write_text("")
         (folder / "backend.py").write_text(BACKEND)
         (folder / "pyproject.toml").write_text(PROJECT)
+        (folder / "_quarto.yml").write_text("")  # which tells a checkout from an installed package
         self.lock = folder / "requirements.lock"
         self.lock.write_text(PINS)
         self.settings = home / ("AppData/pip/pip.ini" if os.name == "nt" else ".config/pip/pip.conf")
