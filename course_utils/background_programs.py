@@ -21,6 +21,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from typing import Any
 
 import psutil
 
@@ -40,6 +41,9 @@ class BackgroundService:
             stderr=self._log,
             encoding="utf-8",
         )
+        assert self._process.stdin, "a pipe"
+        assert self._process.stdout, "another"
+        self._held, self._said = self._process.stdin, self._process.stdout
 
     @property
     def command(self) -> str:
@@ -60,7 +64,7 @@ class BackgroundService:
         late = threading.Timer(seconds, self._process.kill)
         late.start()
         try:
-            found = re.search(r"https?://\S+", self._process.stdout.readline())
+            found = re.search(r"https?://\S+", self._said.readline())
             if found:
                 self.url = found[0]
             else:  # it has nothing more to say, and is about to end
@@ -84,13 +88,13 @@ class BackgroundService:
     def stop(self, seconds: float = 20) -> int:
         """End the process as Ctrl+C does, by force if it takes longer; return its exit status. Twice does no harm."""
         with contextlib.suppress(OSError):
-            self._process.stdin.close()
+            self._held.close()
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._process.stdout.close()
+        self._said.close()
         self._log.close()
         atexit.unregister(self.stop)
         return self._process.returncode
@@ -118,7 +122,7 @@ def start_service(*options: str, seconds: float = 300) -> BackgroundService:
     return service
 
 
-def run_and_clean_up(command: list[str], *, timeout: float, **options: object) -> subprocess.CompletedProcess:
+def run_and_clean_up(command: list[str], *, timeout: float, **options: Any) -> subprocess.CompletedProcess[Any]:
     """Run a program, wait for its end, and then end all that it started and left behind.
 
     So it is whether the program finishes, fails or takes too long, and when the call is interrupted or this process

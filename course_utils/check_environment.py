@@ -9,10 +9,15 @@ import platform
 import re
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from course_utils.errors import SettingError
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 DISTRIBUTION = "llms-hands-on"
 IMPORT_NAMES = {
@@ -97,7 +102,7 @@ def check_environment() -> Report:
     return Report(tuple(_safely(check) for check in checks))
 
 
-def _safely(check) -> Finding:
+def _safely(check: Callable[[], Finding]) -> Finding:
     try:
         return check()
     except SettingError as error:
@@ -107,7 +112,7 @@ def _safely(check) -> Finding:
         return Finding(name, "", "unknown", f"could not be found out ({type(error).__name__}: {error})", _install())
 
 
-def _requirements(layer: str = "") -> list:
+def _requirements(layer: str = "") -> list[Requirement]:
     """The course's own dependencies, as its installed metadata states them: the lessons', or those of another layer."""
     from packaging.requirements import Requirement
 
@@ -118,8 +123,8 @@ def _requirements(layer: str = "") -> list:
     requirements = [Requirement(line) for line in lines]
     if not layer:
         return [r for r in requirements if r.marker is None or r.marker.evaluate({"extra": ""})]
-    marked = [r for r in requirements if r.marker]
-    return [r for r in marked if r.marker.evaluate({"extra": layer}) and not r.marker.evaluate({"extra": ""})]
+    marked = [(r, r.marker) for r in requirements if r.marker]
+    return [r for r, marker in marked if marker.evaluate({"extra": layer}) and not marker.evaluate({"extra": ""})]
 
 
 def _python_command() -> str:
@@ -128,8 +133,8 @@ def _python_command() -> str:
     return "py" if sys.platform == "win32" and not active else "python"
 
 
-def _install(requirement: object = None) -> str:
-    if requirement is None or getattr(requirement, "name", "") == DISTRIBUTION:
+def _install(requirement: Requirement | None = None) -> str:
+    if requirement is None or requirement.name == DISTRIBUTION:
         return f"{_python_command()} -m pip install -c requirements.lock -e ."
     return f'{_python_command()} -m pip install "{requirement}"'
 
@@ -149,7 +154,7 @@ def _check_python() -> Finding:
     return Finding("python", wanted, platform.python_version(), problem, mend if problem else "")
 
 
-def _package_check(requirement):
+def _package_check(requirement: Requirement) -> Callable[[], Finding]:
     def check() -> Finding:
         name, wanted = requirement.name, str(requirement.specifier) or "any"
         try:
@@ -173,7 +178,7 @@ def _package_check(requirement):
     return check
 
 
-def _layer_check(layer: str):
+def _layer_check(layer: str) -> Callable[[], Finding]:
     def check() -> Finding:
         if all(_is_installed(requirement.name) for requirement in _requirements(layer)):
             return Finding(layer, "optional", "installed")

@@ -53,8 +53,12 @@ def load(split: str | None = None, sources: str | Iterable[str] = ("movie", "ama
         if source not in SOURCES:
             raise ValueError(f"no source named {source!r}; choose from {', '.join(SOURCES)}")
     # Only an empty field is missing: "NA", "null" and the like are words that a text may consist of.
-    text = dict.fromkeys(("id", "source", "split", "text"), str)
-    table = pd.read_csv(DATA, dtype=text, keep_default_na=False, na_values={"split": [""]})
+    table = pd.read_csv(
+        DATA,
+        dtype={"id": str, "source": str, "split": str, "text": str},
+        keep_default_na=False,
+        na_values={"split": [""]},
+    )
     rows = table["source"].isin(chosen)
     if split is not None:
         rows &= table["split"] == split

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from course_utils.models import ONNX_FP32, ONNX_INT8, CheckpointError, catalogue, find_by_folder, onnx_folder
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     import onnxruntime
     import torch
+    from transformers import PreTrainedModel
 
 CLOSE_CALL = 0.5
 """Chosen on the validation split: 56 of 1,000 texts are within it, and of 20 labels that int8 changes 3 are left. Of
@@ -34,8 +36,19 @@ FEW_POSITIONS = 128
 """Up to here torch works with one thread. On two idle cores it takes as long with two; where other programs want the
 cores, too, two take ten times as long, for after each operation the one waits, spinning, for the other's turn."""
 
-Map = Callable[..., Iterator]
-"""`map`, or what does the same on several threads."""
+Compute = Callable[["np.ndarray", "np.ndarray"], "np.ndarray"]
+"""From token ids and attention mask to logits."""
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+class Map(Protocol):
+    """`map`, or what does the same on several threads."""
+
+    def __call__(self, function: Callable[[Item], Answer], items: Iterable[Item], /) -> Iterator[Answer]:
+        """Call the function with each item; the answers come in the order of the items."""
+
 
 LAST_JOINS = {
     "distilbert": "distilbert.transformer.layer.{last}.sa_layer_norm",
@@ -66,7 +79,7 @@ class TorchBackend:
 
     close_call = 0.0
 
-    def __init__(self, model: torch.nn.Module) -> None:
+    def __init__(self, model: PreTrainedModel) -> None:
         """Take the model as it is; nothing in it is changed."""
         self.model = model
         self._working = model
@@ -85,18 +98,18 @@ class TorchBackend:
     precise_logits = logits
 
     @contextlib.contextmanager
-    def working(self, jobs: int) -> Iterator[Map]:
+    def working(self, jobs: int) -> Generator[Map]:
         """Be ready for so many calls of `logits`, and give a `map` to make them with."""
         import torch
 
         threads = torch.get_num_threads()
         if jobs < 2 or threads < 2:
-            yield map
+            yield _in_turn
             return
         try:
             self._working = read_first_position(self.model)
             # OpenMP counts for each thread, but MKL has one number for all of them.
-            with _one_thread(), _threads(threads, initializer=torch.set_num_threads, initargs=(1,)) as threaded:
+            with _one_thread(), _threads(threads, functools.partial(torch.set_num_threads, 1)) as threaded:
                 yield threaded
         finally:
             self._working = self.model
@@ -129,18 +142,18 @@ class OnnxBackend:
 
     def logits(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
         """Return the int8 model's logits, float32 of shape (n, labels), for int64 arrays of shape (n, t)."""
-        return self._int8.run(["logits"], {"input_ids": input_ids, "attention_mask": attention_mask})[0]
+        return _run(self._int8, input_ids, attention_mask)
 
     def precise_logits(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
         """Return the fp32 model's logits for the same arrays."""
-        return self._fp32.run(["logits"], {"input_ids": input_ids, "attention_mask": attention_mask})[0]
+        return _run(self._fp32, input_ids, attention_mask)
 
     @contextlib.contextmanager
-    def working(self, jobs: int) -> Iterator[Map]:
+    def working(self, jobs: int) -> Generator[Map]:
         """Be ready for so many calls of `logits`, and give a `map` to make them with."""
         threads = cores()
         if jobs < 2 or threads < 2:
-            yield map
+            yield _in_turn
             return
         with _threads(threads) as threaded:
             yield threaded
@@ -154,7 +167,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def find_onnx_folder(model_name: str | os.PathLike) -> Path:
+def find_onnx_folder(model_name: str | os.PathLike[str]) -> Path:
     """Return the folder of the export to ONNX: of a model's Hub name, of what `checkpoint` answers, or that folder.
 
     Raises:
@@ -173,7 +186,7 @@ def find_onnx_folder(model_name: str | os.PathLike) -> Path:
     )
 
 
-def read_first_position(model: torch.nn.Module) -> torch.nn.Module:
+def read_first_position(model: PreTrainedModel) -> PreTrainedModel:
     """Return a model with the same weights and logits that leaves out what its classifier doesn't read.
 
     The classifier of a BERT reads the first position alone. In the last layer the other positions matter to it up to
@@ -181,7 +194,7 @@ def read_first_position(model: torch.nn.Module) -> torch.nn.Module:
     The model itself stays as it is; the two share their weights. A model of another family is returned unchanged.
     """
     config = model.config
-    path = LAST_JOINS.get(getattr(config, "model_type", None))
+    path = LAST_JOINS.get(getattr(config, "model_type", ""))
     if path is None:
         return model
     tensors = {id(tensor): tensor for tensor in chain(model.parameters(), model.buffers())}
@@ -190,12 +203,22 @@ def read_first_position(model: torch.nn.Module) -> torch.nn.Module:
         join = twin.get_submodule(path.format(last=config.num_hidden_layers - 1))
     except AttributeError:  # another version of transformers has built it otherwise
         return model
-    join.register_forward_pre_hook(lambda _module, inputs: (inputs[0][:, :1],))
+
+    def keep_first(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor]:
+        return (inputs[0][:, :1],)
+
+    join.register_forward_pre_hook(keep_first)
     return twin
 
 
+def _run(session: onnxruntime.InferenceSession, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
+    import numpy as np
+
+    return np.asarray(session.run(["logits"], {"input_ids": input_ids, "attention_mask": attention_mask})[0])
+
+
 @contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
+def _one_thread() -> Generator[None]:
     """Have torch work with one thread, and then with as many as before."""
     import torch
 
@@ -207,10 +230,15 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
+def _in_turn(function: Callable[[Item], Answer], items: Iterable[Item], /) -> Iterator[Answer]:
+    """Do what `map` does."""
+    return map(function, items)
+
+
 @contextlib.contextmanager
-def _threads(count: int, **options: object) -> Iterator[Map]:
-    """Give a `map` on so many threads; what it hasn't begun when the block is left is not done."""
-    pool = ThreadPoolExecutor(count, **options)
+def _threads(count: int, begin: Callable[[], object] = lambda: None) -> Generator[Map]:
+    """Give a `map` on so many threads, each of which calls `begin` first; what is left at the end isn't begun."""
+    pool = ThreadPoolExecutor(count, initializer=begin)
     try:
         yield pool.map
     finally:

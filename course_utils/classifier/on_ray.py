@@ -22,16 +22,25 @@ class ClassifyBatch:
     `error` says why a row has no label, and is empty otherwise.
     """
 
-    def __init__(self, model_name: str, *, text_column: str = "text", prefix: str = "", **options: object) -> None:
+    def __init__(
+        self,
+        model_name: str,
+        *,
+        text_column: str = "text",
+        prefix: str = "",
+        backend: str = "torch",
+        max_tokens: int | None = None,
+    ) -> None:
         """Load the model, once for each actor.
 
         Args:
             model_name: a folder that every machine sees, or a name on the Hub.
             text_column: the column that holds the texts.
             prefix: what the names of the new columns begin with.
-            options: those of `SentimentPipeline`, such as `backend`.
+            backend: as of `SentimentPipeline`.
+            max_tokens: as of `SentimentPipeline`.
         """
-        self.classify = SentimentPipeline(model_name, **options)
+        self.classify = SentimentPipeline(model_name, backend=backend, max_tokens=max_tokens)
         self.text_column, self.prefix = text_column, prefix
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -45,14 +54,13 @@ class ClassifyBatch:
         if self.text_column not in batch:
             raise ValueError(f"there is no column {self.text_column!r}, only {', '.join(map(repr, batch))}")
         results = self.classify.report(batch[self.text_column].tolist())
-        empty = {"label": "", "score": float("nan"), "error": ""}
-        kinds = {"label": object, "score": np.float64, "error": object}
-        added = {
-            self.prefix + name: np.array(
-                [empty[name] if result[name] is None else result[name] for result in results], dtype=kind
-            )
-            for name, kind in kinds.items()
+        scores = [float("nan") if result["score"] is None else result["score"] for result in results]
+        columns = {
+            "label": np.array([result["label"] or "" for result in results], dtype=object),
+            "score": np.array(scores, dtype=np.float64),
+            "error": np.array([result["error"] or "" for result in results], dtype=object),
         }
+        added = {self.prefix + name: column for name, column in columns.items()}
         taken = sorted(added.keys() & batch.keys())
         if taken:
             raise ValueError(f"there is a column called {taken[0]!r} already; choose another prefix for the new ones")
@@ -65,8 +73,10 @@ def classify_dataset(
     *,
     actors: int,
     text_column: str = "text",
+    prefix: str = "",
+    backend: str = "torch",
+    max_tokens: int | None = None,
     batch_size: int = 1024,
-    **options: object,
 ) -> ray.data.Dataset:
     """Return the dataset with `label`, `score` and `error` for each row, computed when it is read.
 
@@ -75,15 +85,22 @@ def classify_dataset(
         model_name: a folder that every machine sees, or a name on the Hub.
         actors: how many copies of the model work side by side, one core each.
         text_column: the column that holds the texts.
+        prefix: as of `ClassifyBatch`.
+        backend: as of `SentimentPipeline`.
+        max_tokens: as of `SentimentPipeline`.
         batch_size: how many rows a copy gets at once.
-        options: further ones of `ClassifyBatch`.
     """
     import ray.data
 
     return dataset.map_batches(
         ClassifyBatch,
         fn_constructor_args=(model_name,),
-        fn_constructor_kwargs={"text_column": text_column, **options},
+        fn_constructor_kwargs={
+            "text_column": text_column,
+            "prefix": prefix,
+            "backend": backend,
+            "max_tokens": max_tokens,
+        },
         compute=ray.data.ActorPoolStrategy(size=actors),
         # Half of what they use: Ray Data starts the actors first, and where they hold every core of the cluster nothing
         # is left to read the rows with, and all wait for ever (ray-project/ray issue 44687).

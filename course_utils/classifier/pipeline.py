@@ -5,17 +5,21 @@ from __future__ import annotations
 import functools
 import itertools
 import json
+import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, overload
 
 from course_utils.classifier import tokens
 from course_utils.text.padding import batch_by_length
 
 if TYPE_CHECKING:
     import numpy as np
-    from transformers import BatchEncoding, PretrainedConfig, PreTrainedTokenizerBase
+    from transformers import BatchEncoding, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
     from transformers.modeling_outputs import SequenceClassifierOutput
+
+    from course_utils.classifier.backends import Backend, Compute
 
 MAX_TOKENS = {"torch": 512, "onnx": 256}
 """For each backend the quickest of 128, 256, 384 and 512 positions, on two cores of an AMD EPYC."""
@@ -29,6 +33,21 @@ WINDOW_CHARACTERS = 4_000_000
 """How many characters a window may have, so that long texts don't fill the memory. A longer text is one of its own."""
 
 
+class Result(TypedDict):
+    """What a text was classified as: its most probable label, and the probability of that, from 0 to 1."""
+
+    label: str
+    score: float
+
+
+class Outcome(TypedDict):
+    """A `Result`, or the reason why there is none. Either `label` and `score` are None, or `error` is."""
+
+    label: str | None
+    score: float | None
+    error: str | None
+
+
 class SentimentPipeline:
     """A tokenizer, a model and the step from logits to a label, composed by the Auto classes.
 
@@ -40,7 +59,9 @@ class SentimentPipeline:
     distinct text once. The results come in the order of the texts.
     """
 
-    def __init__(self, model_name: str, *, backend: str = "torch", max_tokens: int | None = None) -> None:
+    def __init__(
+        self, model_name: str | os.PathLike[str], *, backend: str = "torch", max_tokens: int | None = None
+    ) -> None:
         """Load config, tokenizer and model, in evaluation mode.
 
         Args:
@@ -68,16 +89,18 @@ class SentimentPipeline:
             raise ValueError(f"max_tokens is a whole number from 1 up, not {max_tokens!r}")
         self.max_tokens = max_tokens
         if backend == "onnx":  # without transformers and torch, as where no more than the exported file is at hand
-            self.model_name, self.model = find_onnx_folder(model_name), None
-            self._backend = OnnxBackend(self.model_name)
-            self._tokens = tokens.of_folder(self.model_name) or tokens.of_tokenizer(self.tokenizer)
-            self._labels = read_labels(self.model_name) or self.config.id2label
+            folder = find_onnx_folder(model_name)
+            self.model_name: str | os.PathLike[str] = folder
+            self.model: PreTrainedModel | None = None
+            self._backend: Backend = OnnxBackend(folder)
+            self._tokens = tokens.of_folder(folder) or tokens.of_tokenizer(self.tokenizer)
+            self._labels: dict[int, str] = read_labels(folder) or labels_of(self.config)
             return
         from transformers import AutoModelForSequenceClassification
 
         self.model_name = model_name
         try:
-            self._labels = self.config.id2label
+            self._labels = labels_of(self.config)
         except OSError as error:
             raise OSError(f"There is no checkpoint {str(model_name)!r} that could be loaded here: {error}") from error
         self.model = AutoModelForSequenceClassification.from_pretrained(model_name, config=self.config).eval()
@@ -94,9 +117,9 @@ class SentimentPipeline:
     @functools.cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
         """The model's tokenizer, as `AutoTokenizer` loads it."""
-        from transformers import AutoTokenizer
+        from course_utils.models import load_tokenizer
 
-        return AutoTokenizer.from_pretrained(self.model_name)
+        return load_tokenizer(self.model_name)
 
     def preprocess(self, texts: str | list[str]) -> BatchEncoding:
         """Turn n texts into tensors of token ids, shape (n, t): t is the longest text's length in tokens.
@@ -118,11 +141,19 @@ class SentimentPipeline:
         with torch.inference_mode():
             return self.model(**self.preprocess(texts))
 
-    def process_outputs(self, outs: SequenceClassifierOutput) -> list[dict[str, str | float]]:
+    def process_outputs(self, outs: SequenceClassifierOutput) -> list[Result]:
         """Turn logits into the most probable label and its probability (softmax) for each text."""
+        if outs.logits is None:
+            raise ValueError("there are no logits to turn into labels")
         return self._read(outs.logits.float().numpy())
 
-    def __call__(self, texts: str | Iterable[str]) -> dict[str, str | float] | list[dict[str, str | float]]:
+    @overload
+    def __call__(self, texts: str) -> Result: ...
+
+    @overload
+    def __call__(self, texts: Iterable[str]) -> list[Result]: ...
+
+    def __call__(self, texts: str | Iterable[str]) -> Result | list[Result]:
         """Classify one text, or any number of them in their order.
 
         Args:
@@ -146,7 +177,7 @@ class SentimentPipeline:
             _check(text, number)
         return [result for window in _windows(texts) for result in self._classify(window)]
 
-    def stream(self, texts: Iterable[str]) -> Iterator[dict[str, str | float]]:
+    def stream(self, texts: Iterable[str]) -> Iterator[Result]:
         """Classify texts as they come, and give their results in the same order; memory stays flat.
 
         At most one window of texts is read ahead (2,048 of them, or 4 million characters). Errors are those of a call,
@@ -157,7 +188,7 @@ class SentimentPipeline:
             raise TypeError("stream takes an iterable of texts, and this is one str; call the pipeline with it instead")
         return self._stream(texts)
 
-    def _stream(self, texts: Iterable[str]) -> Iterator[dict[str, str | float]]:
+    def _stream(self, texts: Iterable[str]) -> Iterator[Result]:
         numbered = itertools.count(start=1)
         for window in _windows(texts):
             good = []
@@ -168,9 +199,7 @@ class SentimentPipeline:
             finally:
                 yield from self._classify(good)
 
-    def report(
-        self, texts: Iterable[object], progress: Callable[[int], object] = lambda count: None
-    ) -> list[dict[str, str | float | None]]:
+    def report(self, texts: Iterable[object], progress: Callable[[int], object] = lambda count: None) -> list[Outcome]:
         """Classify what can be classified, and say of everything else why it can't.
 
         Args:
@@ -182,35 +211,33 @@ class SentimentPipeline:
         """
         texts = list(texts)
         problems = [find_text_problem(text) for text in texts]
-        results = [{"label": None, "score": None, "error": problem and f"the text {problem}"} for problem in problems]
+        results: list[Outcome] = [
+            {"label": None, "score": None, "error": problem and f"the text {problem}"} for problem in problems
+        ]
         good = [place for place, problem in enumerate(problems) if problem is None]
         progress(len(texts) - len(good))
         start = 0
-        for window in _windows(texts[place] for place in good):
+        for window in _windows(text for text in map(texts.__getitem__, good) if isinstance(text, str)):
             answers = self._classify(window, progress)
             for place, answer in zip(good[start : start + len(window)], answers, strict=True):
-                results[place].update(answer)
+                results[place] = {"label": answer["label"], "score": answer["score"], "error": None}
             start += len(window)
         return results
 
-    def _classify(
-        self, texts: list[str], progress: Callable[[int], object] = lambda count: None
-    ) -> list[dict[str, str | float]]:
+    def _classify(self, texts: list[str], progress: Callable[[int], object] = lambda count: None) -> list[Result]:
         """Classify the texts of one window, which are known to be texts."""
         import numpy as np
 
         if not texts:
             return []
-        places: dict[str, list[int]] = {}
-        for place, text in enumerate(texts):
-            places.setdefault(text, []).append(place)
-        distinct, repeats = list(places), [len(found) for found in places.values()]
+        times = Counter(texts)
+        distinct, repeats = list(times), list(times.values())
         logits = np.empty((len(distinct), len(self._labels)), dtype=np.float32)
         with self._backend.working(len(distinct)) as spread:
             slices = [distinct[start : start + ENCODED_AT_ONCE] for start in range(0, len(distinct), ENCODED_AT_ONCE)]
             ids = [row for rows in spread(self._tokens.encode, slices) for row in rows]
 
-            def run(batch: list[int], compute: Callable = self._backend.logits) -> list[int]:
+            def run(batch: list[int], compute: Compute = self._backend.logits) -> list[int]:
                 logits[batch] = compute(*self._pad([ids[index] for index in batch]))
                 return batch
 
@@ -223,12 +250,8 @@ class SentimentPipeline:
                     functools.partial(run, compute=self._backend.precise_logits), self._batches(ids, close)
                 ):
                     pass
-        answers = self._read(logits)
-        results: list[dict] = [{}] * len(texts)
-        for found, answer in zip(places.values(), answers, strict=True):
-            for place in found:
-                results[place] = dict(answer)
-        return results
+        answers = dict(zip(distinct, self._read(logits), strict=True))
+        return [{**answers[text]} for text in texts]
 
     def _batches(self, ids: list[list[int]], places: Sequence[int]) -> list[list[int]]:
         """Put some of the texts into batches, the longest first, so that what is left for the end is little."""
@@ -248,7 +271,7 @@ class SentimentPipeline:
             mask[index, where] = 1
         return ids, mask
 
-    def _read(self, logits: np.ndarray) -> list[dict[str, str | float]]:
+    def _read(self, logits: np.ndarray) -> list[Result]:
         """Turn logits, shape (n, labels), into labels and scores."""
         import numpy as np
 
@@ -283,6 +306,11 @@ def read_labels(folder: Path) -> dict[int, str]:
     return {int(number): label for number, label in said.items()}
 
 
+def labels_of(config: PretrainedConfig) -> dict[int, str]:
+    """Return the labels of a configuration that is loaded, by their numbers."""
+    return {int(number): label for number, label in (config.id2label or {}).items()}
+
+
 def _check_iterable(texts: object) -> None:
     if isinstance(texts, bytes) or not isinstance(texts, Iterable):
         raise TypeError(f"a text is a str; this is a {type(texts).__name__}. Pass one str or a list of them")
@@ -296,12 +324,14 @@ def _check(text: object, number: int) -> None:
 
 def _windows(texts: Iterable[str]) -> Iterator[list[str]]:
     """Cut texts into lists, in order, of so many texts and characters that they can be put in order of length."""
-    window, characters = [], 0
+    window: list[str] = []
+    characters = 0
     for text in texts:
         size = len(text) if isinstance(text, str) else 0
         if window and (len(window) == WINDOW_TEXTS or characters + size > WINDOW_CHARACTERS):
             yield window
-            window, characters = [], 0
+            window = []
+            characters = 0
         window.append(text)
         characters += size
     if window:

@@ -93,7 +93,7 @@ def _describe(error: Exception) -> str:
     return f"{type(error).__name__}: {error}{place}"
 
 
-def need_function(answer: Any, name: str) -> None:
+def need_function(answer: object, name: str) -> None:
     """Ask for the function itself.
 
     Raises:

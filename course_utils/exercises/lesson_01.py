@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from course_utils.exercises import WrongAnswerError, checker, need_function
 
@@ -101,7 +100,7 @@ def check_best_precision(best_precision: Callable[[int, float], str | None]) -> 
     return "The most exact that fits. In practice leave some room for what the model computes while it runs."
 
 
-def _number(value: Any, name: str) -> float:
+def _number(value: object, name: str) -> float:
     if value is None:
         raise WrongAnswerError(f"{name} returned None. Is there a return in your function?")
     if isinstance(value, bool) or not isinstance(value, int | float):

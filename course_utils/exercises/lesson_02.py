@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from course_utils.exercises import WrongAnswerError, checker, need_function
 
@@ -32,7 +33,7 @@ def check_title_type(title_type: str) -> str:
 
 
 @checker
-def check_read_front(read_front: Callable[[str], dict]) -> str:
+def check_read_front(read_front: Callable[[str], dict[str, Any]]) -> str:
     """Exercise 2: the front matter of a text as a dict."""
     need_function(read_front, "read_front")
     found = read_front('---\ntitle: "One"\ncategories: [a, b]\n---\n\nText.\n')

@@ -20,7 +20,7 @@ def _pipeline(hub_id: str) -> Any:
 
 
 @checker
-def check_verdict(verdict: Callable[[dict], str]) -> str:
+def check_verdict(verdict: Callable[..., str]) -> str:
     """Exercise 1: `verdict(result, threshold=0.9)` says positive, negative or not sure."""
     need_function(verdict, "verdict")
     words = {"POSITIVE": "positive", "NEGATIVE": "negative"}
@@ -86,7 +86,7 @@ def check_tokens_seen(tokens_seen: int) -> str:
 
 
 @checker
-def check_all_scores(all_scores: Callable[[str], list]) -> str:
+def check_all_scores(all_scores: Callable[[str], list[tuple[str, float]]]) -> str:
     """Exercise 3: every label with its probability, the most probable first."""
     need_function(all_scores, "all_scores")
     classify = _pipeline(TWEETS_MODEL)
@@ -128,11 +128,11 @@ def _pairs(found: Any) -> list[tuple[Any, float]]:
         raise WrongAnswerError(
             "Return a list of pairs; a dict has no first and last to rely on. list(d.items()) makes one."
         )
-    if not isinstance(found, list | tuple):
+    if not isinstance(found, (list, tuple)):
         raise WrongAnswerError(f"Return a list of pairs (label, score). Yours returned {found!r:.60}.")
     pairs = []
     for pair in found:
-        if not isinstance(pair, list | tuple) or len(pair) != 2:
+        if not isinstance(pair, (list, tuple)) or len(pair) != 2:
             raise WrongAnswerError(f"Each entry is a pair, such as ('POS', 0.9). One of yours is {pair!r:.60}.")
         label, score = pair
         if isinstance(label, int | float) and isinstance(score, str):
@@ -172,7 +172,7 @@ def check_count_padding(count_padding: Callable[[list[str]], list[int]]) -> str:
             raise WrongAnswerError(
                 "That is one number for the whole batch. Count for each text: sum along the last dimension."
             )
-        if not isinstance(found, list | tuple):
+        if not isinstance(found, (list, tuple)):
             raise WrongAnswerError(f"Return a list with a whole number for each text. Yours returned {found!r:.60}.")
         found = list(found)
         if found == lengths and found != expected:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -18,7 +19,7 @@ def check_pieces(pieces: list[str]) -> str:
     """Exercise 1: into which pieces WordPiece cuts `unwanted`, given a small vocabulary."""
     if isinstance(pieces, str):
         raise WrongAnswerError('Answer with a list of pieces, such as ["a", "##b"], not with one text.')
-    if not isinstance(pieces, list | tuple) or not all(isinstance(piece, str) for piece in pieces):
+    if not isinstance(pieces, (list, tuple)) or not all(isinstance(piece, str) for piece in pieces):
         raise WrongAnswerError(f'Answer with a list of texts, such as ["a", "##b"]. This is {pieces!r:.60}.')
     pieces = list(pieces)
     right = _cut("unwanted")
@@ -63,7 +64,7 @@ def _cut(word: str) -> list[str]:
 def check_join_pieces(join_pieces: Callable[[list[str]], str]) -> str:
     """Exercise 2: `join_pieces(pieces)` makes a text of tokens."""
     need_function(join_pieces, "join_pieces")
-    cases = [
+    cases: list[tuple[list[str], str]] = [
         (["hugging", "##face", "is", "fun"], "huggingface is fun"),
         (["una", "##ffa", "##ble"], "unaffable"),
         (["i", "like", "c", "#", "and", "f", "#"], "i like c # and f #"),
@@ -76,7 +77,7 @@ def check_join_pieces(join_pieces: Callable[[list[str]], str]) -> str:
         found = join_pieces(given)
         if found is None:
             raise WrongAnswerError("join_pieces returned None. Does it end in a return?")
-        if isinstance(found, list | tuple):
+        if isinstance(found, (list, tuple)):
             raise WrongAnswerError('You return the words in a list. " ".join(...) makes one text of them.')
         if not isinstance(found, str):
             raise WrongAnswerError(f"Return a text. Yours returned {found!r:.60}.")
@@ -108,7 +109,7 @@ def _split_at_random(seed: int) -> tuple[list[str], str]:
     """Return words cut at random places, and the text that they make."""
     rng = random.Random(seed)
     words = ["".join(rng.choices("abcdefgh", k=rng.randint(1, 8))) for _ in range(rng.randint(2, 6))]
-    pieces = []
+    pieces: list[str] = []
     for word in words:
         cut = rng.randint(1, len(word))
         pieces += [word[:cut], *[f"##{letter}" for letter in word[cut:]]]
@@ -129,7 +130,7 @@ def check_keep_the_end(keep_the_end: Callable[[list[int], int], list[int]]) -> s
             found = found.tolist()
         if found is None:
             raise WrongAnswerError("keep_the_end returned None. Does every path end in a return?")
-        if not isinstance(found, list | tuple):
+        if not isinstance(found, (list, tuple)):
             raise WrongAnswerError(f"Return a list of ids. Yours returned {found!r:.60}.")
         found = list(found)
         expected = given if length <= limit else [CLS, *given[1 - limit :]]
@@ -164,11 +165,15 @@ def check_keep_the_end(keep_the_end: Callable[[list[int], int], list[int]]) -> s
     return "The verdict at the end is safe, and both special tokens are where the model expects them."
 
 
+Words = dict[tuple[str, ...], int]
+"""Words as tuples of pieces, and how often each was seen."""
+
+
 @checker
-def check_bpe_step(bpe_step: Callable[[dict], dict]) -> str:
+def check_bpe_step(bpe_step: Callable[[Words], Words]) -> str:
     """Exercise 4: `bpe_step(words)` merges the most frequent pair of neighbours."""
     need_function(bpe_step, "bpe_step")
-    cases = [
+    cases: list[Words] = [
         {("f", "u", "n"): 10, ("r", "u", "n"): 5},
         # Seldom in many words, often in one: what counts is how often a word was seen.
         {("a", "b", "x"): 1, ("a", "b", "y"): 1, ("a", "b", "z"): 1, ("c", "d"): 9},
@@ -206,18 +211,18 @@ def check_bpe_step(bpe_step: Callable[[dict], dict]) -> str:
     return "One step of the trainer. Thousands of those, and you have a vocabulary."
 
 
-def _step(words: dict, *, weighted: bool = True) -> dict:
-    counts: dict = {}
+def _step(words: Words, *, weighted: bool = True) -> Words:
+    counts: Counter[tuple[str, str]] = Counter()
     for pieces, times in words.items():
         for pair in pairwise(pieces):
-            counts[pair] = counts.get(pair, 0) + (times if weighted else 1)
+            counts[pair] += times if weighted else 1
     if not counts:
         return dict(words)
-    best = max(counts, key=counts.get)
+    best = max(counts, key=counts.__getitem__)
     return {tuple(_merge(pieces, best)): times for pieces, times in words.items()}
 
 
-def _merge(pieces: tuple, pair: tuple) -> list[str]:
+def _merge(pieces: tuple[str, ...], pair: tuple[str, str]) -> list[str]:
     merged: list[str] = []
     place = 0
     while place < len(pieces):
@@ -235,6 +240,7 @@ def check_fill_batches(fill_batches: Callable[[list[int], int], list[list[int]]]
     """Exercise 5: `fill_batches(lengths, max_tokens)` makes batches by length within a budget."""
     need_function(fill_batches, "fill_batches")
     rng = random.Random(0)
+    cases: list[tuple[list[int], int]]
     cases = [([3, 30, 3, 9, 4], 12), ([5, 5, 5, 5], 10), ([7], 3), ([40, 2, 3], 8), ([], 10)]
     cases += [([rng.randint(1, 60) for _ in range(40)], rng.choice([64, 100, 256])) for _ in range(4)]
     for lengths, budget in cases:
@@ -251,7 +257,7 @@ def check_fill_batches(fill_batches: Callable[[list[int], int], list[list[int]]]
 def _as_batches(found: Any) -> list[list[int]]:
     if found is None:
         raise WrongAnswerError("fill_batches returned None. Does it end in a return?")
-    if not isinstance(found, list | tuple) or not all(isinstance(batch, list | tuple) for batch in found):
+    if not isinstance(found, (list, tuple)) or not all(isinstance(batch, (list, tuple)) for batch in found):
         raise WrongAnswerError(f"Return a list of batches, each a list of places. Yours returned {found!r:.60}.")
     batches = [list(batch) for batch in found]
     for place in (place for batch in batches for place in batch):

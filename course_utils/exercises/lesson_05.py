@@ -5,10 +5,13 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from course_utils.exercises import WrongAnswerError, checker, need_function
 from course_utils.models import SENTIMENT_MODEL, checkpoint
+
+if TYPE_CHECKING:
+    import torch
 
 NEAR = 0.03
 """How far below the best head's share still counts as best: who averages a little differently is right, too."""
@@ -72,7 +75,7 @@ def check_soften(soften: Callable[[list[float], float], list[float]]) -> str:
 
 
 @checker
-def check_rms_norm(rms_norm: Callable[..., Any]) -> str:
+def check_rms_norm(rms_norm: Callable[..., torch.Tensor]) -> str:
     """Exercise 3: the norm of Llama and its kin, held to torch's."""
     import torch
 
@@ -164,7 +167,7 @@ def _layer_parameters(width: int, wide: int) -> int:
 
 
 @checker
-def check_window_mask(window_mask: Callable[[int, int], Any]) -> str:
+def check_window_mask(window_mask: Callable[[int, int], torch.Tensor]) -> str:
     """Exercise 5: who may look at whom when nobody sees further than a few tokens."""
     import torch
 
@@ -205,7 +208,7 @@ def check_window_mask(window_mask: Callable[[int, int], Any]) -> str:
 
 
 @checker
-def check_next_head(next_head: tuple[int, int]) -> str:
+def check_next_head(next_head: tuple[float, float]) -> str:
     """Exercise 6: the (layer, head) that looks the most at the token after, computed by the learner."""
     try:
         layer, head = (int(number) for number in next_head)
@@ -238,15 +241,16 @@ def check_next_head(next_head: tuple[int, int]) -> str:
 
 
 @functools.cache
-def _mean_shares() -> tuple[Any, Any]:
+def _mean_shares() -> tuple[torch.Tensor, torch.Tensor]:
     """Return how much of their attention words give to the token after and before them, for each (layer, head)."""
     import torch
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoModelForSequenceClassification
 
     from course_utils import reviews
+    from course_utils.models import load_tokenizer
 
     folder = checkpoint(SENTIMENT_MODEL)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer = load_tokenizer(folder)
     model = AutoModelForSequenceClassification.from_pretrained(folder, attn_implementation="eager")
     table = reviews.load_labelled("validation")
     texts = table[table["text"].str.len().between(40, 110)]["text"].sample(60, random_state=1).tolist()
@@ -268,7 +272,7 @@ def _numbers(found: Any, name: str, count: int) -> list[float]:
         raise WrongAnswerError(f"{name} returned None. Is there a return in your function?")
     if hasattr(found, "tolist"):
         found = found.tolist()
-    if not isinstance(found, list | tuple) or not all(
+    if not isinstance(found, (list, tuple)) or not all(
         isinstance(number, int | float) and not isinstance(number, bool) for number in found
     ):
         raise WrongAnswerError(f"Return a list of {count} numbers, or a tensor. Yours returned {found!r:.60}.")

@@ -6,12 +6,11 @@ import math
 import random
 import re
 from collections.abc import Callable
-from typing import Any
 
 from course_utils.exercises import WrongAnswerError, checker, need_function
 
 
-def _number(value: Any, what: str) -> float:
+def _number(value: object, what: str) -> float:
     """Return a plain number out of whatever a learner computed it with (NumPy, torch), or say what is wanted."""
     if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
         value = value.item()
@@ -62,7 +61,7 @@ def check_find_leaks(find_leaks: Callable[[list[str], list[str]], list[str]]) ->
     clean = ["A great phone case", "It broke down in tears", "Film", "again never", "🙂", ""]
     if (found := find_leaks(train, [])) is None:
         raise WrongAnswerError("find_leaks returned None. Does it end in a return?")
-    if not isinstance(found, list | tuple | set):
+    if not isinstance(found, (list, tuple, set)):
         raise WrongAnswerError(f"Return a list of texts. Yours returned {found!r:.60}.")
     for texts, what in cases:
         found = list(find_leaks(train, [*clean[:2], *texts]))
@@ -142,6 +141,7 @@ def check_cosine_rate(cosine_rate: Callable[[int, int, float], float]) -> str:
 def check_lora_parameters(lora_parameters: Callable[[list[tuple[int, int]], int], int]) -> str:
     """Exercise 4: how many numbers LoRA trains for some matrices."""
     need_function(lora_parameters, "lora_parameters")
+    cases: list[tuple[list[tuple[int, int]], int]]
     cases = [([(384, 384)], 8), ([(1536, 384)], 8), ([(384, 384), (1536, 384), (384, 1536)], 4), ([(7, 3)], 1), ([], 8)]
     for shapes, r in cases:
         found = _number(lora_parameters(shapes, r), "The count")
@@ -217,21 +217,22 @@ def check_best_step(best_step: Callable[[list[tuple[int, float]], int], int]) ->
 
 
 @checker
-def check_weakest_group(weakest_group: Callable[[list, list, list, int], Any]) -> str:
+def check_weakest_group(weakest_group: Callable[[list[str], list[str], list[str], int], object]) -> str:
     """Exercise 6: the group with the lowest accuracy, of those that are large enough to say so."""
     need_function(weakest_group, "weakest_group")
     right, wrong = ("POSITIVE", "POSITIVE"), ("NEGATIVE", "POSITIVE")
 
-    def answers(*groups: tuple[str, int, int]) -> tuple[list, list, list]:
+    def answers(*groups: tuple[str, int, int]) -> tuple[list[str], list[str], list[str]]:
         rows = [(name, *pair) for name, hits, misses in groups for pair in [right] * hits + [wrong] * misses]
         random.Random(6).shuffle(rows)
-        return tuple(map(list, zip(*rows, strict=True)))
+        names, predicted, expected = (list(column) for column in zip(*rows, strict=True))
+        return names, predicted, expected
 
     plain = answers(("film", 30, 20), ("tweet", 45, 5), ("phone", 40, 10))
     found = weakest_group(*plain, 20)
     if isinstance(found, int | float) and not isinstance(found, bool):
         raise WrongAnswerError("Return the name of the group, not its accuracy.")
-    if isinstance(found, tuple | list):
+    if isinstance(found, (tuple, list)):
         raise WrongAnswerError("Return the name alone, not a pair.")
     if found == "tweet":
         raise WrongAnswerError(
@@ -257,7 +258,7 @@ def check_weakest_group(weakest_group: Callable[[list, list, list, int], Any]) -
         groups = [(f"g{name}", generator.randint(0, 40), generator.randint(0, 40)) for name in range(4)]
         large = {name: hits / (hits + misses) for name, hits, misses in groups if hits + misses >= 30}
         if large and list(large.values()).count(min(large.values())) == 1:
-            expected = min(large, key=large.get)
+            expected = min(large, key=large.__getitem__)
             if weakest_group(*answers(*groups), 30) != expected:
                 shares = ", ".join(f"{name} {share:.2f}" for name, share in large.items())
                 raise WrongAnswerError(f"Of the groups with at least 30 texts ({shares}) the weakest is {expected}.")

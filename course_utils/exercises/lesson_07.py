@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from course_utils.exercises import WrongAnswerError, checker, need_function
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
 
 LARGEST, TOP = 25.4, 127
 
@@ -86,7 +90,7 @@ def check_file_megabytes(file_megabytes: Callable[[float, float, int, float], fl
 
 
 @checker
-def check_pack(pack: Callable[[Any], Any]) -> str:
+def check_pack(pack: Callable[[np.ndarray], np.ndarray]) -> str:
     """Exercise 3: 32 levels in 16 bytes, in the order of Q4_1."""
     import numpy as np
 
@@ -125,7 +129,7 @@ def check_pack(pack: Callable[[Any], Any]) -> str:
 
 
 @checker
-def check_most_hurt(most_hurt: Callable[[Any], str]) -> str:
+def check_most_hurt(most_hurt: Callable[[torch.nn.Module], str]) -> str:
     """Exercise 4: the linear layer with the largest relative error after absmax at 8 bits."""
     need_function(most_hurt, "most_hurt")
     for module, errors in _modules():
@@ -164,7 +168,7 @@ def check_most_hurt(most_hurt: Callable[[Any], str]) -> str:
 class _Error:
     """A weight's error by rounding, and the numbers that a wrong answer may compare instead."""
 
-    def __init__(self, weight: Any) -> None:
+    def __init__(self, weight: torch.Tensor) -> None:
         from course_utils.modeling.quantization import dequantize, quantize_absmax
 
         difference = dequantize(*quantize_absmax(weight)) - weight
@@ -173,7 +177,7 @@ class _Error:
         self.relative = self.absolute / weight.norm().item()
 
 
-def _modules() -> list[tuple[Any, dict[str, _Error]]]:
+def _modules() -> list[tuple[torch.nn.Module, dict[str, _Error]]]:
     """Small modules in which the layer that is hurt the most is not the one with the largest weights."""
     import torch
 
@@ -206,7 +210,7 @@ def _modules() -> list[tuple[Any, dict[str, _Error]]]:
 
 
 @checker
-def check_quantize_block(quantize_block: Callable[[Any], tuple]) -> str:
+def check_quantize_block(quantize_block: Callable[[np.ndarray], tuple[float, float, np.ndarray]]) -> str:
     """Exercise 5: step, minimum and levels of 32 weights."""
     import numpy as np
 
@@ -221,7 +225,7 @@ def check_quantize_block(quantize_block: Callable[[Any], tuple]) -> str:
     ]
     for weights in (block.astype(np.float32) for block in blocks):
         found = quantize_block(weights.copy())
-        if not isinstance(found, tuple | list) or len(found) != 3:
+        if not isinstance(found, (tuple, list)) or len(found) != 3:
             raise WrongAnswerError(f"Return three things: d, m and the levels. Yours returned {found!r:.60}.")
         try:
             step, minimum, levels = float(found[0]), float(found[1]), np.asarray(found[2], dtype=np.float64)

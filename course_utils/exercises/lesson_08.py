@@ -129,7 +129,7 @@ def check_faithful(faithful: Callable[..., bool]) -> str:
     def original(texts: list[str]) -> torch.Tensor:
         return table[len(texts)].clone()
 
-    def moved(by: float, where: int, row: int = 0) -> Callable:
+    def moved(by: float, where: int, row: int = 0) -> Callable[[list[str]], torch.Tensor]:
         def run(texts: list[str]) -> torch.Tensor:
             logits = original(texts)
             if len(texts) == where:
@@ -199,7 +199,7 @@ def check_faithful(faithful: Callable[..., bool]) -> str:
 
 
 @checker
-def check_workers(workers: Callable[..., int]) -> str:
+def check_workers(workers: Callable[..., float]) -> str:
     """Exercise 4: how many workers a machine takes."""
     need_function(workers, "workers")
     # memory, program, model, batch (MB), cores
@@ -251,7 +251,8 @@ class _Classifier:
     """A classifier that notes its calls, and fails at the call with the number `cut`."""
 
     def __init__(self, cut: int | None = None) -> None:
-        self.cut, self.calls = cut, []
+        self.cut = cut
+        self.calls: list[list[str]] = []
 
     def __call__(self, texts: list[str]) -> list[str]:
         if self.cut is not None and len(self.calls) == self.cut:

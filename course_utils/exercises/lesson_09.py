@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from course_utils.exercises import WrongAnswerError, checker, need_function
+
+if TYPE_CHECKING:
+    import torch
 
 PROBABILITIES, P = (0.5, 0.2, 0.15, 0.1, 0.05), 0.8
 
@@ -71,7 +74,7 @@ def check_perplexity_of(perplexity_of: Callable[[list[float]], float]) -> str:
 
 
 @checker
-def check_min_p(min_p: Callable[[Any, float], Any]) -> str:
+def check_min_p(min_p: Callable[[torch.Tensor, float], torch.Tensor]) -> str:
     """Exercise 3: keep what is at least a share of the likeliest."""
     import torch
 
@@ -117,7 +120,7 @@ def check_min_p(min_p: Callable[[Any, float], Any]) -> str:
 
 
 @checker
-def check_render_chat(render_chat: Callable[[list[dict]], str]) -> str:
+def check_render_chat(render_chat: Callable[[list[dict[str, str]]], str]) -> str:
     """Exercise 4: the chat template, by hand."""
     need_function(render_chat, "render_chat")
     start, end = "<|im_start|>", "<|im_end|>"
@@ -163,7 +166,7 @@ def check_render_chat(render_chat: Callable[[list[dict]], str]) -> str:
 
 
 @checker
-def check_penalize(penalize: Callable[[Any, Any, float], Any]) -> str:
+def check_penalize(penalize: Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]) -> str:
     """Exercise 5: the repetition penalty of transformers."""
     import torch
 

@@ -16,10 +16,10 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from course_utils.classifier.pipeline import BACKENDS
 from course_utils.errors import CommandError
@@ -29,7 +29,7 @@ from course_utils.models import SENTIMENT_MODEL, catalogue, checkpoint
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-    from course_utils.classifier.pipeline import SentimentPipeline
+    from course_utils.classifier.pipeline import Outcome, SentimentPipeline
 
 PIECE_ROWS = 2048
 """How many rows are written at once: what an interruption can cost."""
@@ -108,7 +108,7 @@ def read_options(arguments: argparse.Namespace) -> tables.Options:
     return tables.Options(arguments.text_column, columns, arguments.encoding, delimiter)
 
 
-def classify_table(table: tables.Table, partial: Partial, arguments: argparse.Namespace) -> None:
+def classify_table(table: tables.Table[Any], partial: Partial, arguments: argparse.Namespace) -> None:
     """Classify the rows that `partial` doesn't have yet, piece by piece."""
     pieces = table.pieces(PIECE_ROWS, skip=partial.rows)
     first = next(pieces, None)  # before the model is loaded: a mistake in the options is to show at once
@@ -118,7 +118,7 @@ def classify_table(table: tables.Table, partial: Partial, arguments: argparse.Na
         return
     classify = load(arguments.model, arguments.backend)
     with progress_bar(partial.rows, arguments.quiet) as bar:
-        piece: tables.Piece | None = first
+        piece: tables.Piece[Any] | None = first
         while piece is not None:
             bar.total = estimate_rows(table, partial.rows + len(piece.texts))
             results = classify_piece(classify, piece, bar)
@@ -145,17 +145,17 @@ def load(model: str, backend: str) -> SentimentPipeline:
         raise CommandError(str(error)) from error
 
 
-def classify_piece(classify: SentimentPipeline, piece: tables.Piece, bar: tqdm) -> list[dict]:
+def classify_piece(classify: SentimentPipeline, piece: tables.Piece[Any], bar: tqdm[NoReturn]) -> list[Outcome]:
     """Return for each row of a piece its label and score, or its error."""
     good = [place for place, problem in enumerate(piece.problems) if problem is None]
-    results = [{"label": None, "score": None, "error": problem} for problem in piece.problems]
+    results: list[Outcome] = [{"label": None, "score": None, "error": problem} for problem in piece.problems]
     bar.update(len(results) - len(good))
     for place, result in zip(good, classify.report([piece.texts[place] for place in good], bar.update), strict=True):
         results[place] = result
     return results
 
 
-def show_problems(results: list[dict], partial: Partial, bar: tqdm) -> None:
+def show_problems(results: list[Outcome], partial: Partial, bar: tqdm[NoReturn]) -> None:
     """Name the first rows that could not be classified, as soon as they turn up."""
     shown = partial.errors
     for row, result in enumerate(results, start=partial.rows + 1):
@@ -167,7 +167,7 @@ def show_problems(results: list[dict], partial: Partial, bar: tqdm) -> None:
                 bar.write("course_utils: there are more such rows; the output names all of them", file=sys.stderr)
 
 
-def progress_bar(done: int, quiet: bool) -> tqdm:
+def progress_bar(done: int, quiet: bool) -> tqdm[NoReturn]:
     """Return a bar on stderr: rows done, rows a second, time left. Into a file it writes a line every 10 seconds."""
     from tqdm import tqdm
 
@@ -175,10 +175,12 @@ def progress_bar(done: int, quiet: bool) -> tqdm:
     return tqdm(initial=done, unit=" rows", unit_scale=True, mininterval=interval, disable=quiet, dynamic_ncols=True)
 
 
-def estimate_rows(table: tables.Table, rows: int) -> int | None:
+def estimate_rows(table: tables.Table[Any], rows: int) -> int | None:
     """Return how many rows there are in all: counted where the format says so, else by the share of bytes read."""
     total, share = table.total(), table.share_read()
-    return total if total is not None else share and max(rows, round(rows / share))
+    if total is not None or not share:
+        return total
+    return max(rows, round(rows / share))
 
 
 def identity(path: Path) -> dict[str, object]:
@@ -199,14 +201,14 @@ class Partial:
     """An output that is being made: a file that only grows, and a journal of how far it is good."""
 
     folder: Path
-    run_of: dict
+    run_of: dict[str, object]
     rows: int = 0
     errors: int = 0
     size: int = 0
 
     @classmethod
     @contextlib.contextmanager
-    def opened(cls, output: Path, run_of: dict, force: bool) -> Iterator[Partial]:
+    def opened(cls, output: Path, run_of: dict[str, object], force: bool) -> Generator[Partial]:
         """Go on with what an earlier run has left, or begin; when the block ends well, the folder is gone.
 
         Raises:

@@ -16,14 +16,19 @@ import io
 import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from course_utils.check_environment import layer_command
 from course_utils.errors import CommandError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from course_utils.classifier.pipeline import Outcome
 
 CSV_FIELD_LIMIT = 16_000_000
 """How many characters a field of a CSV file may have. More than that means a quote that was never closed."""
@@ -34,12 +39,16 @@ OTHER_ENCODINGS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 """What a file begins with (a byte order mark) that is surely in another encoding than UTF-8."""
 
 
+Rows = TypeVar("Rows")
+"""The rows of a piece, as their format has them."""
+
+
 @dataclass
-class Piece:
+class Piece(Generic[Rows]):
     """Some rows of a file: `texts[i]` is what the text column holds, unless `problems[i]` says what is wrong."""
 
-    rows: object
-    texts: list[object]
+    rows: Rows
+    texts: Sequence[object]
     problems: list[str | None]
 
 
@@ -53,7 +62,32 @@ class Options:
     delimiter: str | None = None
 
 
-def open_table(path: Path, options: Options) -> Table:
+class Table(Protocol[Rows]):
+    """What every format can do."""
+
+    def total(self) -> int | None:
+        """Return how many rows there are, if that can be known without reading them all."""
+
+    def share_read(self) -> float | None:
+        """Return which share of the file has been read, from 0 to 1, or None for an empty one."""
+
+    def pieces(self, size: int, skip: int = 0) -> Iterator[Piece[Rows]]:
+        """Read the rows after the first `skip`, at most so many at a time."""
+
+    def header(self) -> bytes:
+        """Encode what the output begins with."""
+
+    def encode(self, piece: Piece[Rows], results: list[Outcome]) -> bytes:
+        """Encode rows with their results."""
+
+    def finish(self, appended: Path, output: Path) -> None:
+        """Write what was appended as the format has it, and put that in place."""
+
+    def close(self) -> None:
+        """Close the file."""
+
+
+def open_table(path: Path, options: Options) -> Table[Any]:
     """Return the file's format, ready to read.
 
     Raises:
@@ -131,7 +165,7 @@ class LineTable:
         return None
 
     @contextlib.contextmanager
-    def explained(self) -> Iterator[None]:
+    def explained(self) -> Generator[None]:
         """Turn what can go wrong while reading into sentences."""
         try:
             yield
@@ -178,7 +212,7 @@ class CsvTable(LineTable):
         check_columns(self.path, self.columns, self.options)
         self.place = self.columns.index(self.options.text_column)
 
-    def pieces(self, size: int, skip: int = 0) -> Iterator[Piece]:
+    def pieces(self, size: int, skip: int = 0) -> Iterator[Piece[list[list[str]]]]:
         """Read the rows after the first `skip`, so many at a time."""
         rows = islice(self._rows(), skip, None)
         while True:
@@ -221,7 +255,7 @@ class CsvTable(LineTable):
         """Encode what the output begins with."""
         return self._encode([[*self.columns, *self.options.columns]])
 
-    def encode(self, piece: Piece, results: list[dict]) -> bytes:
+    def encode(self, piece: Piece[list[list[str]]], results: list[Outcome]) -> bytes:
         """Encode rows with their results."""
         return self._encode(
             [*row, result["label"] or "", "" if result["score"] is None else f"{result['score']:.6f}", error or ""]
@@ -238,7 +272,7 @@ class CsvTable(LineTable):
 class JsonLinesTable(LineTable):
     """One JSON object a line. A line is written as it was read, with three more names before its last brace."""
 
-    def pieces(self, size: int, skip: int = 0) -> Iterator[Piece]:
+    def pieces(self, size: int, skip: int = 0) -> Iterator[Piece[list[str]]]:
         """Read the rows after the first `skip`, so many at a time."""
         rows = islice(self._rows(), skip, None)
         first = True
@@ -255,11 +289,12 @@ class JsonLinesTable(LineTable):
             first = False
             yield self._piece(piece)
 
-    def _piece(self, rows: list[tuple[object, str, str | None]]) -> Piece:
+    def _piece(self, rows: list[tuple[object, str, str | None]]) -> Piece[list[str]]:
         name = self.options.text_column
-        texts, problems = [], []
+        texts: list[object] = []
+        problems: list[str | None] = []
         for value, line, problem in rows:
-            text = value.get(name) if problem is None else None
+            text = value.get(name) if problem is None and isinstance(value, dict) else None
             if problem is None and text is None:
                 problem = f"the row has no {name!r}"
             if isinstance(text, str) and not line.isascii():
@@ -291,7 +326,7 @@ class JsonLinesTable(LineTable):
         """Nothing: every line names its columns."""
         return b""
 
-    def encode(self, piece: Piece, results: list[dict]) -> bytes:
+    def encode(self, piece: Piece[list[str]], results: list[Outcome]) -> bytes:
         """Encode rows with their results."""
         lines = []
         for line, result in zip(piece.rows, results, strict=True):
@@ -343,7 +378,7 @@ class ParquetTable:
         """Return which share of the rows has been read, from 0 to 1."""
         return self.read / self.total() if self.total() else None
 
-    def pieces(self, size: int, skip: int = 0) -> Iterator[Piece]:
+    def pieces(self, size: int, skip: int = 0) -> Iterator[Piece[pa.RecordBatch]]:
         """Read the rows after the first `skip`, at most so many at a time."""
         import pyarrow as pa
 
@@ -358,12 +393,13 @@ class ParquetTable:
         except (OSError, pa.ArrowException) as error:
             raise CommandError(f"{self.path}, after row {self.read}: the file is damaged: {error}") from error
 
-    def _texts(self, column: object) -> tuple[list[str | None], list[str | None]]:
+    def _texts(self, column: pa.Array) -> tuple[list[str | None], list[str | None]]:
+        texts: list[str | None] = []
+        problems: list[str | None] = []
         try:
             texts = column.to_pylist()
             return texts, [None if text is not None else "the row has no text" for text in texts]
         except UnicodeDecodeError:
-            texts, problems = [], []
             for value in column:
                 try:
                     texts.append(value.as_py())
@@ -377,7 +413,7 @@ class ParquetTable:
         """Encode what the Arrow stream begins with."""
         return self.schema.serialize().to_pybytes()
 
-    def encode(self, piece: Piece, results: list[dict]) -> bytes:
+    def encode(self, piece: Piece[pa.RecordBatch], results: list[Outcome]) -> bytes:
         """Encode rows with their results as one message of the Arrow stream."""
         import pyarrow as pa
 
@@ -406,9 +442,6 @@ class ParquetTable:
     def close(self) -> None:
         """Close the file."""
         self.file.close()
-
-
-Table = CsvTable | JsonLinesTable | ParquetTable
 
 
 def find_undecoded(text: str) -> str | None:

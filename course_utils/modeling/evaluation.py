@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from course_utils.text.padding import batch_by_length
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
+    from transformers import PreTrainedTokenizerBase
+
+    Labels = Sequence[int] | np.ndarray
 
 
 def predict_logits(
-    model: torch.nn.Module, tokenizer: Any, texts: Sequence[str], *, max_tokens: int = 2048
+    model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, max_tokens: int = 2048
 ) -> np.ndarray:
     """Return a model's logits for n texts, of shape (n, number of labels), in the texts' order.
 
@@ -42,7 +45,7 @@ def predict_logits(
     if not len(texts):
         raise ValueError("there is no text to classify")
     ids = tokenizer(list(texts), truncation=True)["input_ids"]
-    rows = [None] * len(ids)
+    rows: dict[int, np.ndarray] = {}
     model.eval()
     with torch.inference_mode():
         for batch in batch_by_length([len(tokens) for tokens in ids], max_tokens):
@@ -50,10 +53,10 @@ def predict_logits(
             logits = model(**inputs.to(next(model.parameters()).device)).logits.float().cpu().numpy()
             for index, row in zip(batch, logits, strict=True):
                 rows[index] = row
-    return np.stack(rows)
+    return np.stack([rows[index] for index in range(len(ids))])
 
 
-def accuracy(predicted: Sequence[int], expected: Sequence[int]) -> float:
+def accuracy(predicted: Labels, expected: Labels) -> float:
     """Return the share of predictions that are right, from 0 to 1.
 
     Raises:
@@ -74,9 +77,7 @@ def standard_error(accuracy: float, size: int) -> float:
     return math.sqrt(accuracy * (1 - accuracy) / size)
 
 
-def accuracy_by(
-    groups: Sequence[Hashable], predicted: Sequence[int], expected: Sequence[int]
-) -> dict[Hashable, tuple[float, int]]:
+def accuracy_by(groups: Sequence[Hashable], predicted: Labels, expected: Labels) -> dict[Hashable, tuple[float, int]]:
     """Return the accuracy and the size of each group, in the order in which the groups first appear.
 
     Args:
@@ -94,7 +95,7 @@ def accuracy_by(
     return {group: (sum(hits) / len(hits), len(hits)) for group, hits in right.items()}
 
 
-def confusion_matrix(predicted: Sequence[int], expected: Sequence[int], size: int) -> np.ndarray:
+def confusion_matrix(predicted: Labels, expected: Labels, size: int) -> np.ndarray:
     """Count how often each label was taken for which: shape (size, size), a row for what people said.
 
     Raises:
@@ -118,7 +119,9 @@ class Bin(NamedTuple):
     accuracy: float
 
 
-def calibration(scores: Sequence[float], right: Sequence[bool], bins: int = 10, lowest: float = 0.0) -> list[Bin]:
+def calibration(
+    scores: Sequence[float] | np.ndarray, right: Sequence[bool] | np.ndarray, bins: int = 10, lowest: float = 0.0
+) -> list[Bin]:
     """Put n answers into ranges of their score, equally wide from `lowest` to 1; empty ranges are left out.
 
     In a calibrated model the accuracy of each range is its mean score (after C. Guo and others, "On Calibration of
@@ -145,7 +148,7 @@ def calibration_error(bins: Sequence[Bin]) -> float:
     return sum(b.size * abs(b.accuracy - b.score) for b in bins) / sum(b.size for b in bins)
 
 
-def _check(*columns: Sequence) -> None:
+def _check(*columns: Sequence[object] | np.ndarray) -> None:
     sizes = {len(column) for column in columns}
     if len(sizes) > 1 or 0 in sizes:
         raise ValueError(f"each text needs one of each: these are {' and '.join(str(len(c)) for c in columns)}")

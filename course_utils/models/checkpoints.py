@@ -10,13 +10,19 @@ So one notebook serves both: `from_pretrained(checkpoint(name))` needs no `revis
 reads is of that one revision. Importing this module loads neither torch nor transformers.
 """
 
+from __future__ import annotations
+
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from course_utils.errors import CheckpointError, SettingError
 from course_utils.models.hub import download, find_download
 from course_utils.models.manifest import File, Model, catalogue, find, sources
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 PREPARE_COMMAND = "python -m course_build models"
 
@@ -74,13 +80,26 @@ def checkpoint(hub_id: str) -> str:
     return download(model) if models_from_hub() else str(_prepared(model))
 
 
+def load_tokenizer(name: str | os.PathLike[str]) -> PreTrainedTokenizerBase:
+    """Load a checkpoint's tokenizer, of a folder or a name on the Hub.
+
+    Raises:
+        OSError: there is no checkpoint of that name, or no tokenizer in it.
+    """
+    from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+    tokenizer = AutoTokenizer.from_pretrained(name)
+    assert isinstance(tokenizer, PreTrainedTokenizerBase)  # transformers says that it may be None
+    return tokenizer
+
+
 def find_by_folder(folder: Path) -> Model | None:
     """Return the model that `checkpoint` answers with this folder, or None. Nothing is downloaded to find out."""
     place = find_download if models_from_hub() else lambda model: models_folder() / model.folder
     return next((model for model in catalogue().values() if place(model) == folder), None)
 
 
-def read_results(hub_id: str) -> dict:
+def read_results(hub_id: str) -> dict[str, Any]:
     """Return what `python -m course_build train` measured of the stand-in for a model of the Hub.
 
     That is the `results.json` of its folder: the recipe, the figures of the validation and the test split, and those of

@@ -5,6 +5,7 @@ import functools
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 MANIFEST = Path(__file__).with_name("models.toml")
 
@@ -55,7 +56,6 @@ class Model:
     """
 
     hub_id: str
-    revision: str | None
     folder: str
     source: Source
     architecture: str
@@ -63,6 +63,7 @@ class Model:
     licence: str
     trained_on: str
     files: dict[str, File]
+    revision: str | None = None
     onnx: bool = False
 
     @property
@@ -75,7 +76,7 @@ class Model:
 def sources(manifest: Path = MANIFEST) -> dict[str, Source]:
     """Return every package that weights come in, by its name in `models.toml`."""
     tables = tomllib.loads(manifest.read_text(encoding="utf-8"))["sources"]
-    return {name: Source(name=name, **{**table, "files": read_files(table)}) for name, table in tables.items()}
+    return {name: Source(name=name, files=read_files(table), **_but(table, "files")) for name, table in tables.items()}
 
 
 @functools.cache
@@ -85,13 +86,10 @@ def catalogue(manifest: Path = MANIFEST) -> dict[str, Model]:
     return {
         hub_id: Model(
             hub_id=hub_id,
-            **{
-                "revision": None,
-                **table,
-                "source": sources(manifest)[table["source"]],
-                "labels": tuple(table["labels"]),
-                "files": read_files(table),
-            },
+            source=sources(manifest)[table["source"]],
+            labels=tuple(table["labels"]),
+            files=read_files(table),
+            **_but(table, "source", "labels", "files"),
         )
         for hub_id, table in tables["models"].items()
     }
@@ -117,6 +115,10 @@ def find(hub_id: str) -> Model:
     return models[hub_id]
 
 
-def read_files(table: dict) -> dict[str, File]:
+def _but(table: dict[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in table.items() if key not in keys}
+
+
+def read_files(table: dict[str, Any]) -> dict[str, File]:
     """Return what each file of a table of `models.toml`, or of an export's record, has to be."""
     return {name: File(**entry) for name, entry in table["files"].items()}

@@ -22,8 +22,10 @@ from course_utils.plots.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from course_utils.classifier.pipeline import Result
 
-def plot_scores(texts: Sequence[str], results: Sequence[dict], title: str = "", width: int = 34) -> Axes:
+
+def plot_scores(texts: Sequence[str], results: Sequence[Result], title: str = "", width: int = 34) -> Axes:
     """Draw a model's answers as bars: label and score of each text, the first text on top.
 
     The bar starts at what chance would give no one: 0. Its colour is the label's, which is also written at its end.
@@ -88,7 +90,7 @@ def plot_memory(sizes: dict[str, int], bits: dict[str, int], limit: float | None
                 label.set_bbox({"facecolor": axes.get_facecolor(), "edgecolor": "none", "pad": 1})  # hides the line
         axes.set(xscale="log", title=title)
         axes.set_xlim(right=max(sizes.values()) * max(bits.values()) / 8 * 12)
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda amount, _: format_bytes(amount)))
+        axes.xaxis.set_major_formatter(FuncFormatter(_bytes_at))
         name_rows(axes, list(sizes))
         if limit:
             axes.axvline(limit, color=INK, linestyle="--", linewidth=1)
@@ -114,7 +116,7 @@ def plot_bars(values: Mapping[str, float], xlabel: str, title: str = "", write: 
     if not values:
         raise ValueError("there is nothing to draw: plot_bars needs at least one value")
     with new_axes(7.0, 0.9 + 0.34 * len(values)) as axes:
-        axes.barh(range(len(values)), values.values(), height=0.66, color=COLOURS["positive"])
+        axes.barh(range(len(values)), list(values.values()), height=0.66, color=COLOURS["positive"])
         for place, value in enumerate(values.values()):
             write_after(axes, write.format(value), (value, place), 5, 10)
         axes.set(xlabel=xlabel, title=title)
@@ -239,3 +241,8 @@ def plot_choices(choices: Mapping[str, Mapping[str, float]], title: str = "") ->
         if title:
             figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
     return panels[0, 0]
+
+
+def _bytes_at(amount: float, place: int | None = None) -> str:
+    """Write a number of bytes beside an axis, as matplotlib asks for it."""
+    return format_bytes(amount)

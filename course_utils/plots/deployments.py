@@ -64,7 +64,7 @@ def plot_fit(fits: Mapping[str, Mapping[str, str | None]], precisions: Sequence[
     with new_axes(7.4, 0.9 + 0.42 * len(fits)) as axes:
         for row, of in enumerate(fits.values()):
             for column, precision in enumerate(of.values()):
-                paper = papers.get(precision, "#f1f2f4")
+                paper = papers.get(precision or "", "#f1f2f4")
                 axes.add_patch(plt.Rectangle((column - 0.47, row - 0.44), 0.94, 0.88, color=paper, linewidth=0))
                 axes.text(column, row, precision or "no", ha="center", va="center", fontsize=10)
         axes.set(xlim=(-0.5, len(devices) - 0.5), ylim=(len(fits) - 0.5, -0.5), title=title)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def sentiment_of(label: str) -> str:
 
 
 @contextlib.contextmanager
-def new_axes(width: float = 7.0, height: float = 3.2) -> Iterator[Axes]:
+def new_axes(width: float = 7.0, height: float = 3.2) -> Generator[Axes]:
     """Make a figure of this size, in inches, and give its axes, to be drawn on in the course's look."""
     import matplotlib.pyplot as plt
 

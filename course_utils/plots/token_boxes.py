@@ -43,7 +43,9 @@ def plot_tokens(
         raise ValueError(f"ids has no number for the token {unknown[0]!r}")
     width, char, line = 7.0, 0.0925, 0.4 if ids is None else 0.6
     margin = 0.05 + max(len(label) for label in rows) * char
-    boxes, labels, top = [], [], 0.0
+    boxes: list[tuple[float, float, float, str, str, int | None]] = []
+    labels: list[tuple[float, str]] = []
+    top = 0.0
     for label, row in rows.items():
         labels.append((top, label))
         left, word = margin, 0

@@ -10,8 +10,8 @@ import functools
 import importlib.metadata
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
-from typing import Annotated
+from collections.abc import AsyncGenerator, Callable
+from typing import Annotated, TypeVar
 
 import prometheus_client as prometheus
 from fastapi import FastAPI, HTTPException, Request
@@ -31,7 +31,10 @@ CLIENT_GONE = 499
 log = logging.getLogger(__name__)
 
 
-def _limit(default: float, text: str) -> dataclasses.Field:
+Number = TypeVar("Number", int, float)
+
+
+def _limit(default: Number, text: str) -> Number:
     return dataclasses.field(default=default, metadata={"help": text})
 
 
@@ -69,6 +72,13 @@ class Classification(BaseModel):
 
     label: str = Field(description="The most probable label.", examples=["POSITIVE"])
     score: float = Field(description="Its probability, from 0 to 1.", examples=[0.9987])
+
+
+class Body(BaseModel):
+    """The body of a request, to which `_body_model` adds the limits."""
+
+    model_config = ConfigDict(json_schema_extra={"additionalProperties": False})
+    texts: list[str]
 
 
 class Answer(BaseModel):
@@ -146,7 +156,7 @@ class Service:
         depth.set_function(lambda: self.batcher.depth)
 
     @contextlib.asynccontextmanager
-    async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(self, app: FastAPI) -> AsyncGenerator[None]:
         """Load the model beside the running server, and run it until the server stops."""
         running = asyncio.create_task(self._run())
         yield
@@ -307,7 +317,7 @@ def create_app(
     return app
 
 
-def _body_model(settings: Settings) -> type[BaseModel]:
+def _body_model(settings: Settings) -> type[Body]:
     """Return the model of a request's body, with the settings' limits, so that the OpenAPI page states them."""
 
     def not_blank(text: str) -> str:
@@ -323,12 +333,10 @@ def _body_model(settings: Settings) -> type[BaseModel]:
         min_length=1,
         max_length=settings.max_texts,
     )
-    return create_model(
-        "Texts", __config__=ConfigDict(json_schema_extra={"additionalProperties": False}), texts=(list[text], texts)
-    )
+    return create_model("Texts", __base__=Body, texts=(list[text], texts))
 
 
-def parse_texts(body: bytes, model: type[BaseModel]) -> list[str]:
+def parse_texts(body: bytes, model: type[Body]) -> list[str]:
     """Return the texts of a body.
 
     Raises:
@@ -345,7 +353,7 @@ def parse_texts(body: bytes, model: type[BaseModel]) -> list[str]:
         return model.model_validate(data).texts
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-    number = first["loc"][1] + 1 if len(first["loc"]) > 1 else None
+    number = next((place + 1 for place in first["loc"] if isinstance(place, int)), None)
     raise ValueError(SENTENCES[first["type"]].format(number=number, **first.get("ctx", {})))
 
 

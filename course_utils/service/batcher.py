@@ -10,7 +10,8 @@ import contextlib
 import logging
 from collections.abc import Callable
 
-Result = dict[str, str | float]
+from course_utils.classifier.pipeline import Result
+
 Classifier = Callable[[list[str]], list[Result]]
 Waiting = tuple[asyncio.Future[Result], str]
 

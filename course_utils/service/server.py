@@ -33,6 +33,7 @@ class PunctualProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Give a new connection its time, and note whether there are too many."""
         super().connection_made(transport)
+        assert isinstance(self.config.app, FastAPI)  # that of `make_server`
         limit = self.config.app.state.service.settings.max_connections
         self.app_state = {**self.app_state, "over_limit": len(self.connections) > limit}
         self._watch()
@@ -42,10 +43,11 @@ class PunctualProtocol(H11Protocol):
         super().on_response_complete()
         self._watch()
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         """Forget the time."""
-        super().connection_lost(error)
-        self._deadline.cancel()
+        super().connection_lost(exc)
+        if self._deadline:
+            self._deadline.cancel()
 
     def _watch(self) -> None:
         if self._deadline:
@@ -92,7 +94,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listener = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        reason = error.strerror.partition(" (while")[0]
+        reason = str(error.strerror or error).partition(" (while")[0]
         advice = "Take another with --port; 0 takes any that is free."
         raise CommandError(f"port {port} of {host} can't be had: {reason}. {advice}") from None
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
