@@ -45,13 +45,11 @@ def write_table(name: str, lines: Sequence[str]) -> None:
 def _processor() -> str:
     """Return the processor's name, and which of the instructions that count for int8 it has, where Linux says so."""
     try:
-        facts = dict(
-            (part.strip() for part in line.split(":", 1))
-            for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-            if ":" in line
-        )
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor() or platform.machine()
+    parted = (line.partition(":") for line in lines)
+    facts = {key.strip(): value.strip() for key, colon, value in parted if colon}
     flags = facts.get("flags", "").split()
     has = [flag for flag in ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "amx_int8") if flag in flags]
     return f"{facts.get('model name', platform.machine())} ({', '.join(has)})"

@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 import yaml
 
@@ -15,12 +16,18 @@ OPENED = re.compile(r"---[ \t]*\n[ \t]*\S")
 """How front matter begins. A line of dashes with an empty one after it is a rule."""
 
 
-@dataclass
-class Yaml:
-    """A piece of YAML: its value, and the line of each part in its file, by paths: `("website", "navbar", 0)`, say."""
+Place = tuple[str | int, ...]
+"""The path of a part of some YAML: the keys and numbers that lead to it, such as `("website", "navbar", 0)`."""
 
-    value: object
-    lines: dict[tuple, int] = field(default_factory=dict)
+Value = TypeVar("Value")
+
+
+@dataclass
+class Yaml(Generic[Value]):
+    """A piece of YAML: its value, and the line of each part in its file."""
+
+    value: Value
+    lines: dict[Place, int] = field(default_factory=dict)
 
 
 class Loader(yaml.SafeLoader):
@@ -33,10 +40,10 @@ class Loader(yaml.SafeLoader):
         except (TypeError, ValueError) as error:  # a key that is a list, a day that isn't in the calendar
             raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error
 
-    def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict:
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """Construct a mapping, and refuse a key that is there twice."""
-        seen = set()
-        for key, _ in node.value if isinstance(node, yaml.MappingNode) else []:
+        seen: set[str] = set()
+        for key, _ in node.value if isinstance(node, yaml.MappingNode) else []:  # `!!map` may stand before a list
             if not isinstance(key, yaml.ScalarNode):
                 raise yaml.constructor.ConstructorError(None, None, "a key has to be a text", key.start_mark)
             if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
@@ -45,7 +52,7 @@ class Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def parse_yaml(text: str, name: str, first: int = 1) -> Yaml:
+def parse_yaml(text: str, name: str, first: int = 1) -> Yaml[object]:
     """Read YAML.
 
     Args:
@@ -69,16 +76,16 @@ def parse_yaml(text: str, name: str, first: int = 1) -> Yaml:
         ) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line = mark.line
+        line = mark.line if mark else 0
         # What was opened and never closed is noticed far from where it was opened.
         if error.context_mark and re.search("scanning a quoted|flow", error.context or ""):
             line = error.context_mark.line
-        lines = text.split("\n")
-        while line and not (line < len(lines) and lines[line].strip()):
+        texts = text.split("\n")
+        while line and not (line < len(texts) and texts[line].strip()):
             line -= 1  # the end of the text, which is where YAML noticed
-        shown = lines[line]
+        shown = texts[line]
         raise BuildError(f"{name}, line {line + first}: {_yaml_problem(error, shown)}") from error
-    lines = {}
+    lines: dict[Place, int] = {}
     for path, line in _lines(node, (), ()):
         if line is None:
             raise BuildError(f"{name}, line {lines[path]}: this alias holds itself. Write out what it stands for.")
@@ -86,12 +93,12 @@ def parse_yaml(text: str, name: str, first: int = 1) -> Yaml:
     return Yaml(value, lines)
 
 
-def _lines(node: yaml.Node, path: tuple, around: tuple) -> Iterator[tuple[tuple, int | None]]:
+def _lines(node: yaml.Node, path: Place, around: tuple[yaml.Node, ...]) -> Iterator[tuple[Place, int | None]]:
     """Yield the line, from 0, of each key and each item inside a node; None for one that holds itself."""
     if any(node is outer for outer in around):
         yield path, None
         return
-    inside = []
+    inside: list[tuple[str | int, yaml.Node, yaml.Node]] = []
     if isinstance(node, yaml.MappingNode):
         inside = [(key.value, key, value) for key, value in node.value if isinstance(key, yaml.ScalarNode)]
     elif isinstance(node, yaml.SequenceNode):
@@ -123,7 +130,7 @@ def _yaml_problem(error: yaml.MarkedYAMLError, line: str) -> str:
     return f"this can't be read as YAML ({problem or context}). Is it indented as it should be? {line.strip()}"
 
 
-def split_front_matter(text: str, name: str, first: int = 1) -> tuple[Yaml, str]:
+def split_front_matter(text: str, name: str, first: int = 1) -> tuple[Yaml[dict[str, Any] | None], str]:
     """Take the front matter off the top of a page. Returns it, with no value where there is none, and the rest.
 
     Args:
@@ -142,6 +149,6 @@ def split_front_matter(text: str, name: str, first: int = 1) -> tuple[Yaml, str]
             )
         return Yaml(None), text
     front = parse_yaml(found[1] or "", name, first + 1)
-    if not isinstance(front.value, dict | None):
+    if front.value is not None and not isinstance(front.value, dict):
         raise BuildError(f'{name}, line {first + 1}: front matter is keys and values, such as title: "My page".')
-    return front, text[found.end() :]
+    return Yaml(front.value, front.lines), text[found.end() :]

@@ -11,8 +11,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 LOG_SECONDS = 20
 """How long a log may stay without a word."""
@@ -97,7 +98,13 @@ class Bar:
 
 
 def run(
-    command: Sequence[str | Path], purpose: str, *, shown: bool = True, **options
+    command: Sequence[str | Path],
+    purpose: str,
+    *,
+    shown: bool = True,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stderr: int | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command that may take long, and never be silent for long.
 
@@ -106,8 +113,9 @@ def run(
         purpose: what it is for, as "environment: installing the packages".
         shown: whether its own words are for the reader: in a terminal it then writes there itself, with its own bar.
             Where they aren't, a line counts the seconds in their place.
-        options: as of `subprocess.run`: `cwd`, `env`, `preexec_fn`. `stderr=PIPE` keeps back the errors of a program
-            whose bar goes to stdout.
+        cwd: the folder that it runs in; this one, if none is named.
+        env: its variables; those of this process, if none are named.
+        stderr: `subprocess.PIPE` keeps back the errors of a program whose bar goes to stdout.
 
     Returns:
         The exit status, and as `stdout` the last lines of what it said, of both streams, but for what it wrote to the
@@ -115,23 +123,33 @@ def run(
     """
     command = [str(part) for part in command]
     if shown and in_terminal():
-        done = subprocess.run(command, text=True, errors="replace", **options)
+        done = subprocess.run(command, text=True, errors="replace", cwd=cwd, env=env, stderr=stderr)
         return subprocess.CompletedProcess(command, done.returncode, done.stderr or "")
-    line, said, began = _Line(), [], time.monotonic()
+    line, began = _Line(), time.monotonic()
+    said: list[str] = []
 
     def beat() -> None:
         seconds = in_words(time.monotonic() - began)
         line.show(f"{purpose}, {seconds}", f"{purpose}: still at it after {seconds}")
 
-    def listen(words) -> None:
+    def listen(words: IO[str]) -> None:
         for text in words:
             said.append(text)
             del said[:-SAID_LINES]
             if shown:
                 line.say(text.rstrip("\n"))
 
-    options |= {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with _beats(beat), subprocess.Popen(command, text=True, errors="replace", **options) as child:
+    child = subprocess.Popen(
+        command,
+        text=True,
+        errors="replace",
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    with _beats(beat), child:
         listener = threading.Thread(target=listen, args=(child.stdout,), daemon=True)
         listener.start()
         try:
@@ -151,7 +169,7 @@ def in_terminal() -> bool:
 
 
 @contextlib.contextmanager
-def waiting(purpose: str) -> Iterator[None]:
+def waiting(purpose: str) -> Generator[None]:
     """Say what is waited for while the block runs, and that it still is."""
     line, began = _Line(), time.monotonic()
     line.end(purpose)
@@ -239,7 +257,7 @@ class _Line:
 
 
 @contextlib.contextmanager
-def _beats(beat: Callable[[], None]) -> Iterator[None]:
+def _beats(beat: Callable[[], None]) -> Generator[None]:
     """Call a function again and again while the block runs."""
     over = threading.Event()
 

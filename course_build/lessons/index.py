@@ -5,6 +5,7 @@ import functools
 import re
 import sys
 from pathlib import Path
+from typing import TypedDict, TypeGuard
 
 from nbformat import NotebookNode
 
@@ -16,6 +17,36 @@ from course_build.text_files import name_of
 
 NAME = re.compile(r"\d\d_\w+")
 """What a lesson's notebook is called, without its suffix."""
+
+
+class Objective(TypedDict):
+    """What a lesson's learner will be able to do, the heading that serves it, and what practises it."""
+
+    text: str
+    section: str
+    practice: str
+
+
+FrontMatter = TypedDict(
+    "FrontMatter",
+    {
+        "title": str,
+        "subtitle": str,
+        "description": str,
+        "date": datetime.date,
+        "categories": list[str],
+        "image": str,
+        "image-alt": str,
+        "open-graph": dict[str, str],
+        "twitter-card": dict[str, str],
+        "other-links": list[dict[str, str]],
+        "lesson": int,
+        "minutes": int,
+        "objectives": list[Objective],
+        "prerequisites": list[str],
+    },
+)
+"""The front matter of a lesson."""
 
 TEXT = "a text"
 KINDS = {
@@ -98,7 +129,7 @@ def read(path: Path) -> NotebookNode:
     return read_notebook(path, f"{path.absolute().parent.name}/{path.name}")
 
 
-def front_matter(path: Path) -> dict:
+def front_matter(path: Path) -> FrontMatter:
     """Return a lesson's front matter: the YAML in the raw cell that its notebook begins with.
 
     Raises:
@@ -125,7 +156,7 @@ def front_matter(path: Path) -> dict:
             f"{name}, first cell, line {front.lines['lesson',]}: lesson is {front.value['lesson']}, and the file's name"
             f" says {int(path.name[:2])}."
         )
-    return front.value
+    return FrontMatter(**front.value)
 
 
 def _fits(key: str, value: object) -> bool:
@@ -150,7 +181,7 @@ def _text(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def _list(value: object) -> bool:
+def _list(value: object) -> TypeGuard[list[object]]:
     return isinstance(value, list) and bool(value)
 
 

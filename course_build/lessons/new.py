@@ -111,9 +111,9 @@ def cells_of(text: str, lesson: int) -> NotebookNode:
         cell = make_cell(source.strip("\n"), metadata=json.loads(metadata or "{}"), id=f"l{lesson}-{count:02d}")
         cells.append(cell)
     solutions = {
-        cell.metadata["exercise"]: SOLUTION.search(cell.source)[1].rstrip("\n")
+        cell.metadata["exercise"]: solution[1].rstrip("\n")
         for cell in cells
-        if cell.cell_type == "markdown" and "exercise" in cell.metadata
+        if cell.cell_type == "markdown" and "exercise" in cell.metadata and (solution := SOLUTION.search(cell.source))
     }
     for cell in cells:
         if cell.cell_type == "code" and "exercise" in cell.metadata:
@@ -140,7 +140,7 @@ def draw_cards() -> None:
 
 def placeholders() -> list[str]:
     """Return what the authors of new lessons have still to replace: where it is, and what belongs there."""
-    found = []
+    found: list[str] = []
     for name in sorted(path.stem for path in lessons.paths()):
         for part in [*lesson_parts.parts(name), Path(lesson_parts.GLOSSARY)]:
             if part.suffix == ".png" or not (ROOT / part).is_file():

@@ -5,7 +5,7 @@ import json
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import yaml
@@ -220,7 +220,7 @@ def anchor(term: str) -> str:
 
 
 @contextlib.contextmanager
-def whole_or_not_at_all(paths: list[Path]) -> Iterator[None]:
+def whole_or_not_at_all(paths: list[Path]) -> Generator[None]:
     """Give files back the content that they had, and take away those that are new, if what is inside fails."""
     before = {path: path.read_bytes() if path.is_file() else None for path in paths}
     try:

@@ -75,6 +75,6 @@ def _retitled(path: Path, title: str) -> str:
     first = notebook.cells[0]
     first.source = re.sub(r"^title:.*$", lambda _: line, first.source, count=1, flags=re.MULTILINE)
     front, _ = split_front_matter(first.source.strip(), name_of(path))
-    if front.value["title"] != title:
+    if not front.value or front.value["title"] != title:
         raise BuildError(f"{name_of(path)}: its title isn't on one line of the front matter. Write it on one.")
     return nbformat.writes(notebook) + "\n"

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from html import unescape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jinja2
 from PIL import Image, PngImagePlugin
@@ -19,6 +20,9 @@ from course_build.lessons import index as lessons
 from course_build.paths import NOTEBOOKS, ROOT
 from course_build.site import chromium
 from course_build.text_files import read_text
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 CARDS = NOTEBOOKS / "images" / "cards"
 HOME = ROOT / "assets" / "card.png"
@@ -74,7 +78,7 @@ def made_of(card: Path) -> str | None:
         return None
 
 
-def draw(page: "playwright.sync_api.Page", html: str, card: Path) -> None:  # noqa: F821 - imported where it is needed
+def draw(page: "Page", html: str, card: Path) -> None:
     """Draw one card: its file is small, of few colours, and says what it was drawn from."""
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(ROOT / "assets" / "fonts", Path(folder, "fonts"))  # which it names by relative addresses

@@ -10,6 +10,7 @@ everywhere, and a manifest can hold them to it.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFReader, TokenType, dequantize
@@ -17,6 +18,9 @@ from ml_dtypes import bfloat16
 from safetensors.numpy import save
 
 from course_build.models.hashed_files import write_json
+
+Facts = dict[str, Any]
+"""What a GGUF file says of its model, by GGUF's names: numbers, texts and lists of both."""
 
 NAMES = {
     "token_embd": "model.embed_tokens",
@@ -73,7 +77,7 @@ def write_llama(source: Path, target: Path) -> None:
     _write_tokenizer(facts, target)
 
 
-def _read_tensors(reader: GGUFReader, facts: dict) -> dict[str, np.ndarray]:
+def _read_tensors(reader: GGUFReader, facts: Facts) -> dict[str, np.ndarray]:
     """Return all tensors in bf16, rounded to the nearest, under transformers' names."""
     heads = {"attn_q": facts["llama.attention.head_count"], "attn_k": facts["llama.attention.head_count_kv"]}
     tensors = {}
@@ -100,7 +104,7 @@ def _in_halves(weights: np.ndarray, heads: int) -> np.ndarray:
     return weights.reshape(heads, rows // heads // 2, 2, columns).swapaxes(1, 2).reshape(rows, columns)
 
 
-def _config(facts: dict, tied: bool) -> dict:
+def _config(facts: Facts, tied: bool) -> dict[str, object]:
     heads, width = facts["llama.attention.head_count"], facts["llama.embedding_length"]
     return {
         "architectures": ["LlamaForCausalLM"],
@@ -126,7 +130,7 @@ def _config(facts: dict, tied: bool) -> dict:
     }
 
 
-def _write_tokenizer(facts: dict, target: Path) -> None:
+def _write_tokenizer(facts: Facts, target: Path) -> None:
     tokens = facts["tokenizer.ggml.tokens"]
     control = [id for id, kind in enumerate(facts["tokenizer.ggml.token_type"]) if kind == TokenType.CONTROL]
     # What the two flags say is the same everywhere: a text is not given a space in front.
@@ -168,5 +172,5 @@ def _write_tokenizer(facts: dict, target: Path) -> None:
     write_json(target / "tokenizer_config.json", config)
 
 
-def _special_id(facts: dict, name: str) -> int:
+def _special_id(facts: Facts, name: str) -> int:
     return facts[f"tokenizer.ggml.{SPECIAL[name]}_token_id"]

@@ -13,6 +13,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file, save
@@ -172,7 +173,7 @@ def _low_rank_product(b: np.ndarray, a: np.ndarray) -> np.ndarray:
     return total
 
 
-def _read_bert_config(source: Path) -> dict:
+def _read_bert_config(source: Path) -> dict[str, Any]:
     config = json.loads((source / "config.json").read_text(encoding="utf-8"))
     if config.get("model_type") != "bert" or config.get("position_embedding_type", "absolute") != "absolute":
         raise ValueError(f"{source} isn't a BERT with absolute positions")
@@ -197,14 +198,14 @@ def _new_linear(name: str, rows: int, columns: int, seed: int) -> dict[str, np.n
     return {f"{name}.weight": weight.astype(np.float32), f"{name}.bias": np.zeros(rows, dtype=np.float32)}
 
 
-def _label_config(labels: list[str]) -> dict:
+def _label_config(labels: list[str]) -> dict[str, dict[str, str] | dict[str, int]]:
     return {
         "id2label": {str(index): label for index, label in enumerate(labels)},
         "label2id": {label: index for index, label in enumerate(labels)},
     }
 
 
-def _write_checkpoint(target: Path, config: dict, weights: dict[str, np.ndarray]) -> None:
+def _write_checkpoint(target: Path, config: dict[str, object], weights: dict[str, np.ndarray]) -> None:
     target.mkdir(parents=True, exist_ok=True)
     write_json(target / "config.json", config)
     _save_weights(target, weights)

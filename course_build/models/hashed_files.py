@@ -4,11 +4,22 @@ import contextlib
 import hashlib
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TypedDict
 
 RECORD = ".verified"
 
-FIELDS = {"size", "changed", "inode", "read", "sha256"}
+
+class Entry(TypedDict):
+    """The record of a file: its size, times of change and inode when it was read, when that was, and its hash."""
+
+    size: int
+    changed: list[int]
+    inode: int
+    read: int
+    sha256: str
+
 
 SETTLED = 2_000_000_000
 """How old a file has to be when it is read, in nanoseconds, for its digest to be kept. Some file systems count time in
@@ -21,7 +32,7 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_json(path: Path, content: dict, indent: int | None = 2) -> None:
+def write_json(path: Path, content: Mapping[str, object], indent: int | None = 2) -> None:
     """Write JSON as UTF-8 with a line end.
 
     Bytes, since text mode writes other line ends on Windows, and the file's hash is to be the same there.
@@ -40,23 +51,20 @@ class Digests:
     def __init__(self, folder: Path) -> None:
         """Read the record in `folder`, if there is one that can be read."""
         self._folder = folder
-        self._entries: dict[str, dict] = {}
+        self._entries: dict[str, Entry] = {}
         with contextlib.suppress(OSError, ValueError, AttributeError, TypeError):
             found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-            self._entries = {name: entry for name, entry in found.items() if set(entry) == FIELDS}
+            self._entries = {name: entry for name, entry in found.items() if set(entry) == set(Entry.__annotations__)}
         self._kept = dict(self._entries)
 
     def __call__(self, path: Path) -> str:
         """Return the file's sha256, in hexadecimal."""
         name, status = self._name(path), path.stat()
-        known = {
-            "size": status.st_size,
-            "changed": [status.st_mtime_ns, status.st_ctime_ns],
-            "inode": status.st_ino,
-        }
-        entry = self._entries.get(name, {})
-        if {**entry, **known} != entry:
-            entry = {**known, "read": time.time_ns(), "sha256": hash_file(path)}
+        known = (status.st_size, [status.st_mtime_ns, status.st_ctime_ns], status.st_ino)
+        entry = self._entries.get(name)
+        if entry is None or known != (entry["size"], entry["changed"], entry["inode"]):
+            size, changed, inode = known
+            entry = Entry(size=size, changed=changed, inode=inode, read=time.time_ns(), sha256=hash_file(path))
             self._entries[name] = entry
         return entry["sha256"]
 

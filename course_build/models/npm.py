@@ -120,6 +120,8 @@ def _unpack(archive: Path, package: Package, target: Path) -> None:
             try:
                 source = packed.extractfile(f"package/{package.folder}/{name}")
             except KeyError:
-                raise BuildError(f"{archive.name} has no {package.folder}/{name}.") from None
+                source = None
+            if source is None:
+                raise BuildError(f"{archive.name} has no {package.folder}/{name}.")
             with source, (target / name).open("wb") as unpacked:
                 shutil.copyfileobj(source, unpacked)

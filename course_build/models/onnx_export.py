@@ -29,12 +29,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from course_build.models.hashed_files import write_json
-from course_utils.models import EXPORT_RECORD, ONNX_FP32, ONNX_INT8, Model
+from course_utils.models import EXPORT_RECORD, ONNX_FP32, ONNX_INT8, Model, load_tokenizer
 
 if TYPE_CHECKING:
     import onnx
     import onnxruntime
     import torch
+    from transformers import PreTrainedModel
 
 OPSET = 18
 COPIED = ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
@@ -120,17 +121,20 @@ def export(source: Path, target: Path) -> None:
     Raises:
         ValueError: an exported file doesn't answer as torch does.
     """
+    import numpy as np
     import torch
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoModelForSequenceClassification
 
     # Eager attention is the plainest graph: matrix products and a softmax, which every runtime can fuse its own way.
-    model = AutoModelForSequenceClassification.from_pretrained(source, attn_implementation="eager").eval()
+    model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
+        source, attn_implementation="eager"
+    ).eval()
     _write_fp32(model, target / ONNX_FP32)
     _write_int8(target / ONNX_FP32, target / ONNX_INT8)
     for name in COPIED:
         if (source / name).is_file():
             shutil.copyfile(source / name, target / name)
-    tokenizer = AutoTokenizer.from_pretrained(source)
+    tokenizer = load_tokenizer(source)
     fp32, int8 = _session(target / ONNX_FP32), _session(target / ONNX_INT8)
     for texts in PROBES:
         batch = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
@@ -141,13 +145,13 @@ def export(source: Path, target: Path) -> None:
         error = abs(fp32.run(["logits"], arrays)[0] - expected).max()
         if not error <= TOLERANCE:
             raise ValueError(f"{ONNX_FP32} differs from torch's logits by {error:.1e}, more than {TOLERANCE}")
-        found = int8.run(["logits"], arrays)[0]
+        found = np.asarray(int8.run(["logits"], arrays)[0])
         clear = [place for place, text in enumerate(texts) if text in CLEAR]
         if not (found.argmax(-1) == expected.argmax(-1))[clear].all():
             raise ValueError(f"{ONNX_INT8} gives other labels than torch, for texts that leave no doubt")
 
 
-def _write_fp32(model: torch.nn.Module, path: Path) -> None:
+def _write_fp32(model: PreTrainedModel, path: Path) -> None:
     import onnx
     import torch
 
@@ -167,7 +171,7 @@ def _write_fp32(model: torch.nn.Module, path: Path) -> None:
     # With padding in it: of a mask of ones transformers leaves out the masking, and so would the graph.
     mask = ids.clone()
     mask[1, 4:] = 0
-    program = torch.onnx.export(
+    program: torch.onnx.ONNXProgram | None = torch.onnx.export(
         Logits().eval(),
         (ids, mask),
         dynamo=True,
@@ -177,6 +181,8 @@ def _write_fp32(model: torch.nn.Module, path: Path) -> None:
         opset_version=OPSET,
         verbose=False,
     )
+    if program is None:  # as it is without dynamo
+        raise ValueError("torch exported nothing")
     onnx.save_model(_strip(program.model_proto), path)
 
 

@@ -20,6 +20,7 @@ import contextlib
 import errno
 import functools
 import json
+import operator
 import os
 import re
 import shutil
@@ -27,7 +28,7 @@ import subprocess
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -321,13 +322,15 @@ def _examine(
     """Return what is wrong with each model, export and GGUF file, or None, all hashes compared; by the model's name."""
     models, ggufs = _select(names, manifest)
     find = functools.partial(find_corrupt_file, digest=digest)
-    jobs = {model.folder: functools.partial(find, folder / model.folder, model.files) for model in models}
+    jobs: dict[str, Callable[[], str | None]] = {
+        model.folder: functools.partial(find, folder / model.folder, model.files) for model in models
+    }
     for wanted in (export_of(model) for model in models if model.onnx and exports):
         jobs[wanted.folder] = functools.partial(_find_corrupt_export, folder / wanted.folder, wanted.source, digest)
     for source in ggufs:
         jobs[source.name] = functools.partial(find, folder / source.kept_in, source.files)
     with ThreadPoolExecutor() as pool:  # hashing lets go of Python's lock, and each model is one large file
-        return dict(zip(jobs, pool.map(lambda job: job(), jobs.values()), strict=True))
+        return dict(zip(jobs, pool.map(operator.call, jobs.values()), strict=True))
 
 
 def find_corrupt_file(folder: Path, files: dict[str, File], digest: Callable[[Path], str] = hash_file) -> str | None:
@@ -352,7 +355,7 @@ def _find_corrupt_export(folder: Path, source: str, digest: Callable[[Path], str
 
 
 @contextlib.contextmanager
-def _exclusive(folder: Path) -> Iterator[None]:
+def _exclusive(folder: Path) -> Generator[None]:
     """Hold the folder's lock and give the block an empty `.incomplete`, which is gone afterwards."""
     # Here, so that verifying, which every command does first, needs nothing beyond the standard library.
     from filelock import FileLock, Timeout

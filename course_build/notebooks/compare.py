@@ -129,6 +129,7 @@ def picture_difference(saved: bytes, fresh: bytes, *, measured: bool = False) ->
         return f"it was {sizes[0][0]} x {sizes[0][1]} pixels and is {sizes[1][0]} x {sizes[1][1]}"
     if sizes[0] != sizes[1]:
         after = _colours(fresh, sizes[0])
+        assert after is not None  # for it could be read in its own size
     distances = np.abs(_blocks(before) - _blocks(after)).max(axis=-1)
     if measured:
         mean = distances.mean()

@@ -21,7 +21,7 @@ from nbformat import NotebookNode
 from course_build import BuildError
 from course_build.lessons import index as lessons
 from course_build.models import prepare
-from course_build.notebooks.fingerprint import KEY, fingerprint, reason_to_run
+from course_build.notebooks.fingerprint import KEY, Fingerprint, fingerprint, reason_to_run
 from course_build.notebooks.read_notebook import code_cells
 from course_build.notebooks.run import LEFT_BEHIND, KernelError, Run
 from course_build.paths import BUILD
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def save(path: Path, notebook: NotebookNode, outputs: list[list[NotebookNode]], made_of: dict) -> str:
+def save(path: Path, notebook: NotebookNode, outputs: list[list[NotebookNode]], made_of: Fingerprint) -> str:
     """Put the outputs of a run, and what they depend on, into a notebook's file, in one step; say so in a sentence.
 
     Raises:
@@ -83,7 +83,9 @@ def sources_of(notebook: NotebookNode) -> list[str]:
     return [cell.source for cell in code_cells(notebook)]
 
 
-def write(path: Path, notebook: NotebookNode, outputs: list[list[NotebookNode]], made_of: dict | None = None) -> None:
+def write(
+    path: Path, notebook: NotebookNode, outputs: list[list[NotebookNode]], made_of: Fingerprint | None = None
+) -> None:
     """Write a notebook with these outputs to its code cells, without what another program left in its metadata."""
     for count, (cell, fresh) in enumerate(zip(code_cells(notebook), outputs, strict=True), start=1):
         cell.outputs = nbformat.from_dict(fresh)
@@ -93,7 +95,7 @@ def write(path: Path, notebook: NotebookNode, outputs: list[list[NotebookNode]],
                 output.execution_count = count
         for noise in ("execution", "collapsed", "ExecuteTime"):
             cell.metadata.pop(noise, None)
-    metadata = {
+    metadata: dict[str, dict[str, object]] = {
         "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
     }
@@ -156,7 +158,7 @@ def _advice(notebook: NotebookNode, path: Path) -> str:
     return "`make execute` would save its outputs"
 
 
-def _keep(path: Path, notebook: NotebookNode, outputs: list[list[NotebookNode]], made_of: dict) -> str:
+def _keep(path: Path, notebook: NotebookNode, outputs: list[list[NotebookNode]], made_of: Fingerprint) -> str:
     KEPT.mkdir(parents=True, exist_ok=True)
     fresh = KEPT / f"{path.stem}.new"
     fresh.write_text(json.dumps({"fingerprint": made_of, "outputs": outputs}), encoding="utf-8")
@@ -167,7 +169,7 @@ def _keep(path: Path, notebook: NotebookNode, outputs: list[list[NotebookNode]],
 
 # ------------------------------------------------------------------------------------------------ running side by side
 
-Save = Callable[[Path, NotebookNode, list[list[NotebookNode]], dict], str]
+Save = Callable[[Path, NotebookNode, list[list[NotebookNode]], Fingerprint], str]
 """What takes the outputs of a lesson, and says in a sentence what it did with them.
 
 It gets the lesson's path, the notebook as it was run, each code cell's outputs, and the fingerprint."""
@@ -179,7 +181,7 @@ class Lesson:
 
     path: Path
     notebook: NotebookNode
-    made_of: dict
+    made_of: Fingerprint
     run: Run | None = None
     done: int = 0
     since: float = 0.0
@@ -208,7 +210,7 @@ def run_side_by_side(notebooks: dict[Path, NotebookNode], command: str, save: Sa
     waiting = [Lesson(path, notebook, fingerprint(notebook, path.name[:2])) for path, notebook in notebooks.items()]
     waiting.sort(key=lambda lesson: -lesson.size)  # the longest first, so that none is left alone at the end
     failures: dict[Path, str] = {}
-    running: dict[Future, Lesson] = {}
+    running: dict[Future[None], Lesson] = {}
     # Left without waiting where it is interrupted: the kernels are stopped first.
     pool = ThreadPoolExecutor(max_workers=side_by_side(len(waiting)))
     try:

@@ -19,6 +19,7 @@ import tokenize
 import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypedDict
 
 from nbformat import NotebookNode
 
@@ -43,7 +44,16 @@ MAGIC = re.compile(r"^([ \t]*)([%!]|\?+\S+[ \t]*$|\S+\?+[ \t]*$|\w+[ \t]*=[ \t]*
 OF_ONE_LESSON = re.compile(r"quiz_(\d\d)\.toml")
 
 
-def fingerprint(notebook: NotebookNode, lesson: str) -> dict:
+class Fingerprint(TypedDict, total=False):
+    """Short hashes of all that the outputs of a lesson depend on: `fingerprint` says more."""
+
+    cells: str
+    lock: str
+    files: dict[str, str]
+    models: str
+
+
+def fingerprint(notebook: NotebookNode, lesson: str) -> Fingerprint:
     """Return short hashes of all that the outputs of a lesson depend on.
 
     Args:
@@ -57,7 +67,7 @@ def fingerprint(notebook: NotebookNode, lesson: str) -> dict:
     cells = code_cells(notebook)
     sources, tags = [cell.source for cell in cells], [cell.metadata.get("tags", []) for cell in cells]
     files = dependencies(sources, lesson)
-    found = {
+    found: Fingerprint = {
         "cells": short(repr([(without_comments(source), each) for source, each in zip(sources, tags, strict=True)])),
         "lock": short("\n".join(lock.pins("learn"))),
         "files": {name: hash_source(ROOT / name) for name in files if name != CATALOGUE},
@@ -67,7 +77,7 @@ def fingerprint(notebook: NotebookNode, lesson: str) -> dict:
     return found
 
 
-def saved_fingerprint(notebook: NotebookNode) -> dict:
+def saved_fingerprint(notebook: NotebookNode) -> Fingerprint:
     """Return what the saved outputs of a lesson were made of; empty where `make execute` saved none."""
     return notebook.metadata.get(KEY, {}).get("fingerprint", {})
 
@@ -132,16 +142,18 @@ def _started(package: str, command: str = "") -> Iterator[Path]:
 
 def _commands(path: Path) -> dict[str, str]:
     """The commands of a package's `__main__`, each with the name of its module: the first thing that it says of it."""
+    found: dict[str, str] = {}
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if (
             isinstance(node, ast.Assign)
             and isinstance(node.value, ast.Dict)
             and ast.unparse(node.targets[0]) == "COMMANDS"
         ):
-            return {
-                key.value: value.elts[0].value for key, value in zip(node.value.keys, node.value.values, strict=True)
-            }
-    return {}
+            for each in zip(node.value.keys, node.value.values, strict=True):
+                match each:
+                    case ast.Constant(value=str(command)), ast.Tuple(elts=[ast.Constant(value=str(module)), *_]):
+                        found[command] = module
+    return found
 
 
 def _imported(tree: ast.AST, package: str) -> Iterator[Path]:
@@ -168,7 +180,7 @@ def _imported(tree: ast.AST, package: str) -> Iterator[Path]:
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "main" and package:
             first = node.args[0].elts[:1] if node.args and isinstance(node.args[0], ast.List) else []
             yield from _started(
-                package.split(".")[0], *(part.value for part in first if isinstance(part, ast.Constant))
+                package.split(".")[0], *(str(part.value) for part in first if isinstance(part, ast.Constant))
             )
         elif isinstance(node, ast.List | ast.Tuple):
             texts = [part.value if isinstance(part, ast.Constant) else "" for part in node.elts]
@@ -297,9 +309,12 @@ def _docstrings(tree: ast.AST, lines: list[str]) -> Iterator[Span]:
                 and isinstance(first.value, ast.Constant)
                 and isinstance(first.value.value, str)
             ):
+                last, end = first.end_lineno, first.end_col_offset
+                assert last is not None, "of what was parsed"
+                assert end is not None, "the same"
                 yield (
                     (first.lineno, _characters(lines[first.lineno - 1], first.col_offset)),
-                    (first.end_lineno, _characters(lines[first.end_lineno - 1], first.end_col_offset)),
+                    (last, _characters(lines[last - 1], end)),
                 )
 
 

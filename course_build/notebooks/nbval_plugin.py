@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from nbformat import NotebookNode
 from nbval.plugin import IPyNbCell, IPyNbFile, coalesce_streams, pytest_addoption, pytest_configure
 
 from course_build import BuildError
@@ -62,9 +63,10 @@ class Cell(IPyNbCell):
         if self.options["skip"]:
             pytest.skip()
         try:
-            fresh = self.parent.run.cell(self.cell_num)
+            fresh = _run_of(self).cell(self.cell_num)
         except KernelError as error:
             self.raise_cell_error(str(error))
+            raise  # it has raised by now
         self.test_outputs = fresh
         errors = [output for output in fresh if output.output_type == "error"]
         if errors and not self.options["check_exception"]:
@@ -81,7 +83,13 @@ class Cell(IPyNbCell):
             self.raise_cell_error("Cell outputs differ", found)
 
 
-def _copied(output: dict) -> dict:
+def _run_of(item: pytest.Item) -> Run:
+    assert isinstance(item.parent, Notebook)
+    assert item.parent.run, "pytest sets a notebook up before its items"
+    return item.parent.run
+
+
+def _copied(output: NotebookNode) -> NotebookNode:
     return type(output)(output)  # coalesce_streams joins texts in the first of a stream's outputs
 
 
@@ -90,7 +98,7 @@ class LeftBehind(pytest.Item):
 
     def runtest(self) -> None:
         """Fail with the names of the files."""
-        if names := self.parent.run.left_behind():
+        if names := _run_of(self).left_behind():
             pytest.fail(LEFT_BEHIND.format(", ".join(names)), pytrace=False)
 
     def reportinfo(self) -> tuple[Path, int, str]:

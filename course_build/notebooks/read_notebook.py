@@ -5,6 +5,7 @@ import re
 import shlex
 import warnings
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
@@ -64,7 +65,7 @@ def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def _fill_in(notebook: dict) -> None:
+def _fill_in(notebook: dict[str, Any]) -> None:
     """Give a notebook what the format wants and other programs leave out, because nothing depends on it."""
     notebook.setdefault("metadata", {})
     notebook.setdefault("nbformat_minor", 0)

@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypedDict
 
 import nbformat
 from ipykernel.kernelspec import get_kernel_dict
@@ -80,12 +81,13 @@ class Run:
         KernelError: on entering, when the kernel doesn't start.
     """
 
-    def __init__(self, path: Path, notebook: NotebookNode, environ: dict[str, str] | None = None):
+    def __init__(self, path: Path, notebook: NotebookNode, environ: dict[str, str] | None = None) -> None:
         """Prepare the run; nothing is started before the context is entered."""
         self.path, self.environ = path, environ or {}
+        self._kernel = AsyncKernelManager(kernel_spec_manager=OwnKernel())
         self._client = NotebookClient(
             nbformat.from_dict(notebook),  # a copy of its own, which the cells' outputs go into
-            km=AsyncKernelManager(kernel_spec_manager=OwnKernel()),
+            km=self._kernel,
             timeout=None,
             startup_timeout=DAY,
             iopub_timeout=DAY,
@@ -104,7 +106,7 @@ class Run:
             self._log = stack.enter_context((scratch / "kernel.log").open("w+", encoding="utf-8", errors="replace"))
             self._folder = shutil.copytree(self.path.parent, scratch / self.path.parent.name, ignore=NOT_SAVED)
             self._before = self._stamps()
-            self._client.km.connection_file = str(scratch / "kernel.json")
+            self._kernel.connection_file = str(scratch / "kernel.json")
             environ = {**newcomers_environment(scratch), **self.environ}
             start = {"cwd": str(self._folder), "env": environ, "stderr": self._log, "cleanup_kc": True}
             try:
@@ -129,7 +131,8 @@ class Run:
         place, cell = [(place, cell) for place, cell in enumerate(self._client.nb.cells) if cell.cell_type == "code"][
             number
         ]
-        cell.outputs = []
+        outputs: list[NotebookNode] = []
+        cell.outputs = outputs
         try:
             self._client.execute_cell(cell, place)
         except DeadKernelError:
@@ -141,7 +144,7 @@ class Run:
 
     def interrupt(self) -> None:
         """Kill the kernel, from another thread: the cell that is running ends with a `KernelError`."""
-        provisioner = self._client.km.provisioner
+        provisioner = self._kernel.provisioner
         if provisioner is not None and (running := getattr(provisioner, "process", None)) is not None:
             running.kill()
 
@@ -226,7 +229,9 @@ def _own_frames(frames: Iterator[str]) -> Iterator[str]:
         if hidden:
             yield HIDDEN
             hidden = False
-        yield frame if path is None else frame.replace(found["path"], path.relative_to(ROOT).as_posix())
+        yield (
+            frame if path is None or found is None else frame.replace(found["path"], path.relative_to(ROOT).as_posix())
+        )
     if hidden:
         yield HIDDEN
 
@@ -234,7 +239,25 @@ def _own_frames(frames: Iterator[str]) -> Iterator[str]:
 # ------------------------------------------------------------------------------------------------- as a program
 
 
-def record(path: Path) -> dict:
+class RecordedCell(TypedDict):
+    """A code cell that was run: code, outputs, seconds, and the library with whose version the outputs vary."""
+
+    source: str
+    outputs: list[NotebookNode]
+    seconds: float
+    varies: str
+
+
+class Record(TypedDict):
+    """What `record` returns."""
+
+    cells: list[RecordedCell]
+    died: str | None
+    packages: dict[str, str]
+    python: str
+
+
+def record(path: Path) -> Record:
     """Run a notebook to its end, whatever its cells do, with the libraries' warnings shown.
 
     Returns:
@@ -245,7 +268,8 @@ def record(path: Path) -> dict:
     """
     notebook = nbformat.read(path, as_version=4)
     told = {"HF_HUB_OFFLINE": "1", "COURSE_WARNINGS": "show", "PYTHONWARNINGS": "default"}
-    cells, died = [], None
+    cells: list[RecordedCell] = []
+    died = None
     try:
         with Run(path, notebook, told) as run:
             for number, cell in enumerate(code_cells(notebook)):

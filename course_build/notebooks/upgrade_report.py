@@ -27,6 +27,7 @@ from course_build.lessons import index as lessons
 from course_build.models import prepare
 from course_build.notebooks import run as engine
 from course_build.notebooks.compare import sanitize, sanitizer
+from course_build.notebooks.run import Record, RecordedCell
 from course_build.paths import BUILD, LOCK, ROOT
 from course_build.setup import environment, network_off, pip_and_uv_settings
 from course_build.setup.installers import ONCE, Uv
@@ -177,7 +178,7 @@ def _refuse_cuda(resolved: str, asked: str) -> None:
         )
 
 
-def record_in(interpreter: Path, path: Path) -> dict:
+def record_in(interpreter: Path, path: Path) -> Record:
     """Run a notebook in an environment, without network, and return the engine's record of it.
 
     Raises:
@@ -215,8 +216,8 @@ class Lesson:
     """One notebook's two runs, before (the lock) and after (the other environment)."""
 
     name: str
-    before: dict
-    after: dict
+    before: Record
+    after: Record
     findings: list[Finding] = field(default_factory=list)
     new_warnings: list[str] = field(default_factory=list)
     gone_warnings: list[str] = field(default_factory=list)
@@ -249,7 +250,7 @@ class Lesson:
         return f"{self.name}: {', '.join([*told, *warned])}; {self.slower:.2f} times as long"
 
 
-def compare(name: str, before: dict, after: dict) -> Lesson:
+def compare(name: str, before: Record, after: Record) -> Lesson:
     """Compare two records of a notebook, cell by cell, by what nbval would compare of it."""
     lesson = Lesson(name, before, after)
     for number, (old, new) in enumerate(zip(before["cells"], after["cells"], strict=False), start=1):
@@ -269,27 +270,27 @@ def compare(name: str, before: dict, after: dict) -> Lesson:
     return lesson
 
 
-def _judge(old: dict, new: dict) -> tuple[str | None, str]:
+def _judge(old: RecordedCell, new: RecordedCell) -> tuple[str | None, str]:
     """Return the kind of a finding in a cell (None: nothing happened), and the evidence."""
     raised_before, raised = (error_of(cell) for cell in (old, new))
     if raised and not raised_before:
         return "raises", raised
     if raised_before and not raised:
         return "no longer raises", raised_before
-    texts = [text_of(cell) for cell in (old, new)]
-    if texts[0] == texts[1]:
+    before, after = (text_of(cell) for cell in (old, new))
+    if before == after:
         return None, ""
-    lines = list(difflib.unified_diff(*[text.splitlines() for text in texts], "lock", "other", n=2, lineterm=""))
+    lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), "lock", "other", n=2, lineterm=""))
     more = [f"... {len(lines) - DIFF_LINES} more lines"] if len(lines) > DIFF_LINES else []
     return EXPECTED if new["varies"] else "other output", "\n".join([*lines[:DIFF_LINES], *more])
 
 
-def error_of(cell: dict) -> str:
+def error_of(cell: RecordedCell) -> str:
     """The error that a cell ended with, as one line, or an empty string."""
     return "".join(f"{out['ename']}: {out['evalue']}" for out in cell["outputs"] if out["output_type"] == "error")
 
 
-def text_of(cell: dict) -> str:
+def text_of(cell: RecordedCell) -> str:
     """All that a reader sees of a cell's outputs, but for pictures and warnings, sanitised as nbval does it."""
     parts = [error_of(cell)]
     for output in cell["outputs"]:
@@ -300,7 +301,7 @@ def text_of(cell: dict) -> str:
     return sanitize(text, sanitizer())
 
 
-def warnings_of(cells: list[dict]) -> list[str]:
+def warnings_of(cells: list[RecordedCell]) -> list[str]:
     """Each different warning or log line that cells wrote to stderr, in order, without paths, times and addresses."""
     found = {}
     for cell in cells:

@@ -19,8 +19,9 @@ import subprocess
 import sys
 import sysconfig
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
+from typing import IO, Any, TypedDict
 
 from course_build import BuildError, progress
 from course_build.paths import LOCK, ROOT
@@ -42,6 +43,31 @@ TELLING = {"torch": "torch", "smalldocs": "smalldocs", "pyarrow": "pyarrow", "py
 
 TESTS_OF_TORCH = ("torch/test", "torch/bin/test_*")
 """torch's own tests, compiled: 120 MB that nothing here runs."""
+
+
+class Project(TypedDict):
+    """The project itself, as an environment holds it: its name, its place, and a hash of what it says that it needs."""
+
+    name: str
+    place: str
+    needs: str
+
+
+class Stamp(TypedDict, total=False):
+    """The content of the stamp. A key comes when what it tells of is done."""
+
+    python: str
+    """By which Python the environment was made (`this_python`)."""
+    place: str
+    """The folder in which it was made."""
+    pip: bool
+    project: Project
+    torch: str
+    """Which torch it has, as COURSE_TORCH would ask for it."""
+    layers: dict[str, str]
+    """For each layer the hash of what it was made of."""
+    fingerprint: str
+    """Written by an earlier version of the course, in the place of `layers`."""
 
 
 def python(venv: Path = VENV) -> Path:
@@ -85,16 +111,16 @@ def is_whole(layers: Iterable[str], venv: Path = VENV) -> bool:
     return find_mismatch(read_stamp(venv), venv) is None and not lacking
 
 
-def read_stamp(venv: Path = VENV) -> dict:
+def read_stamp(venv: Path = VENV) -> Stamp:
     """Return what the stamp says; an empty dict where there is none, or an unreadable one."""
     try:
-        stamp = json.loads((venv / STAMP).read_text(encoding="utf-8"))
+        stamp: Stamp = json.loads((venv / STAMP).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return stamp if isinstance(stamp, dict) else {}
 
 
-def find_mismatch(stamp: dict, venv: Path = VENV) -> str | None:
+def find_mismatch(stamp: Stamp, venv: Path = VENV) -> str | None:
     """Return why an environment of ours can't be used by this Python or in this place, or None if it can."""
     if not python(venv).exists():
         return "has no Python that runs"
@@ -114,7 +140,7 @@ def this_python() -> str:
     return f"Python {version} ({kind}) at {Path(base_interpreter()).resolve()}"
 
 
-def outdated(layers: Iterable[str], stamp: dict, venv: Path = VENV) -> list[str]:
+def outdated(layers: Iterable[str], stamp: Stamp, venv: Path = VENV) -> list[str]:
     """Return those of the layers that the environment lacks, or has of something else than lies in the checkout."""
     project, made = project_entry(), stamp.get("layers", {})
     if stamp.get("project") != project or _torch_changes(stamp) or missing([project["name"]], site_packages(venv)):
@@ -131,7 +157,7 @@ def fingerprint(layer: str) -> str:
     return hashlib.sha256("\n".join(pins(layer, LOCK)).encode()).hexdigest()
 
 
-def project_entry() -> dict:
+def project_entry() -> Project:
     """Return what the environment holds of the project itself: its name, its place and what it says that it needs."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     said = {key: project["project"].get(key) for key in ("version", "dependencies", "optional-dependencies")}
@@ -140,7 +166,7 @@ def project_entry() -> dict:
     return {"name": name_of(project["project"]["name"]), "place": str(ROOT), "needs": digest}
 
 
-def modules(project: dict) -> set[str]:
+def modules(project: dict[str, Any]) -> set[str]:
     """Return the names under which a project file's packages are imported."""
     setuptools = project.get("tool", {}).get("setuptools", {})
     return {name.partition(".")[0] for kind in ("packages", "py-modules") for name in setuptools.get(kind, [])}
@@ -222,7 +248,7 @@ def ensure(layers: Sequence[str], venv: Path = VENV) -> None:
 
 
 @contextlib.contextmanager
-def exclusive(path: Path) -> Iterator[None]:
+def exclusive(path: Path) -> Generator[None]:
     """Hold a lock file while the block runs, so that two set-ups at once don't write into one another's folder.
 
     The operating system drops the lock when the process ends, however it ends. (filelock, used once the packages are
@@ -236,7 +262,7 @@ def exclusive(path: Path) -> Iterator[None]:
         yield
 
 
-def _try_to_lock(handle, wait: bool = False) -> bool:
+def _try_to_lock(handle: IO[bytes], wait: bool = False) -> bool:
     if os.name == "nt":
         import msvcrt
 
@@ -313,7 +339,7 @@ def _add(layers: Sequence[str], venv: Path) -> None:
         _write_stamp(venv, {**stamp, "project": project_entry(), "torch": _torch(venv), "layers": made})
 
 
-def _install(installer: Installer, layers: Sequence[str], stamp: dict) -> str | None:
+def _install(installer: Installer, layers: Sequence[str], stamp: Stamp) -> str | None:
     """Plan, say what will come, and install; return why that can't be done, or None.
 
     Raises:
@@ -329,7 +355,7 @@ def _install(installer: Installer, layers: Sequence[str], stamp: dict) -> str | 
     return installer.install(wanted, plan, anew=_torch_changes(stamp))
 
 
-def _torch_changes(stamp: dict) -> bool:
+def _torch_changes(stamp: Stamp) -> bool:
     """Tell whether COURSE_TORCH asks for another torch than the one that is there."""
     return "learn" in stamp.get("layers", {}) and os.environ.get("COURSE_TORCH", "") not in ("", stamp.get("torch"))
 
@@ -374,7 +400,7 @@ def _without_cuda(plan: Plan, installer: Installer, wanted: list[str], there: se
     return plan
 
 
-def _announce(fetched: Plan, layers: Sequence[str], stamp: dict, venv: Path) -> None:
+def _announce(fetched: Plan, layers: Sequence[str], stamp: Stamp, venv: Path) -> None:
     """Say what will be fetched and how much it is.
 
     Raises:
@@ -430,7 +456,7 @@ def _try(layers: Sequence[str], venv: Path) -> None:
         )
 
 
-def _write_stamp(venv: Path, stamp: dict) -> None:
+def _write_stamp(venv: Path, stamp: Stamp) -> None:
     fresh = venv / f"{STAMP}.new"
     fresh.write_text(json.dumps(stamp, indent=2) + "\n", encoding="utf-8")
     fresh.replace(venv / STAMP)
@@ -452,6 +478,6 @@ def _say(text: str) -> None:
     print(f"environment: {text}", file=sys.stderr, flush=True)
 
 
-def _works(command: list) -> bool:
+def _works(command: Sequence[str | Path]) -> bool:
     """Run a command for its exit status alone."""
     return subprocess.run([str(part) for part in command], env=_environ(), capture_output=True).returncode == 0

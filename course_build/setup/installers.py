@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from course_build import progress
@@ -101,7 +102,7 @@ class Installer:
         return ["-c", LOCK.name, "-r", self.requirements]
 
     def _run(
-        self, command: Sequence, doing: str, *, shown: bool = False, more: dict[str, str] | None = None
+        self, command: Sequence[str | Path], doing: str, *, shown: bool = False, more: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         shown = shown and progress.in_terminal()  # its bars are for a person; a log is told the seconds
         environ = {**self.environ, **(more or {})}
@@ -200,7 +201,7 @@ def _is_compiled(wanted: list[str]) -> bool:
     return any(name_of(pin) == "ray" for pin in wanted)
 
 
-def _size(archive: dict) -> int:
+def _size(archive: dict[str, Any]) -> int:
     """Return the size of an archive in bytes: as the index has it, or of the file; 0 where neither is known."""
     if "size" in archive:
         return archive["size"]

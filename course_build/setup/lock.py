@@ -74,7 +74,7 @@ def in_words(pythons: list[tuple[int, int]]) -> str:
 
 def name_of(requirement: str) -> str:
     """Return the name of the package that a requirement asks for, as pip normalises it."""
-    return re.sub(r"[-_.]+", "-", re.match(r"\s*([\w.-]*)", requirement)[1]).lower()
+    return re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", requirement.lstrip(), maxsplit=1)[0]).lower()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -91,7 +91,8 @@ def run(arguments: argparse.Namespace) -> int:
     extras = list(LAYERS)[1:]
     kept = LOCK.read_text(encoding="utf-8") if LOCK.exists() and not arguments.upgrade else ""
     everything = _resolve(extras, f"{kept}\n{TORCH}")
-    sections, placed = [], set()
+    sections: list[str] = []
+    placed: set[str] = set()
     for number, (layer, purpose) in enumerate(LAYERS.items()):
         needed = {name_of(line) for line in _resolve(extras[:number], "\n".join(everything))}
         lines = [line for line in everything if name_of(line) in needed - placed]

@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
@@ -22,7 +23,7 @@ GUARD = Path(__file__).with_name("network_guard")
 """A folder for PYTHONPATH: Python imports its `sitecustomize` at start."""
 
 
-def run(command: list[str], **options) -> subprocess.CompletedProcess:
+def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[Any]:
     """Run a command without network. `options` are those of `subprocess.run`."""
     if namespaces_allowed():
         return subprocess.run(command, preexec_fn=_enter_namespace, **options)

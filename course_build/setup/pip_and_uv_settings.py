@@ -19,11 +19,15 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 from course_build import BuildError, progress
 from course_build.paths import ROOT
+
+Table = dict[str, Any]
+"""A table of a TOML file that others write: uv's settings."""
 
 PIP_LISTS = ("extra-index-url", "find-links", "trusted-host")
 """Where pip takes several values, separated by white space."""
@@ -101,7 +105,7 @@ def pip_environ(command: str = "install", interpreter: Path | None = None) -> di
 
 
 @contextlib.contextmanager
-def uv_environ(interpreter: Path | None = None) -> Iterator[dict[str, str]]:
+def uv_environ(interpreter: Path | None = None) -> Generator[dict[str, str]]:
     """The variables for a child that is uv, in a block: pip's settings are told, and uv's own win over them.
 
     They name a configuration file, which may hold a password, as those do that it is made of. It is gone afterwards.
@@ -145,10 +149,9 @@ def read_pip(command: str = "install", interpreter: Path | None = None) -> dict[
         if section in sections and value:
             sections[section][PIP_SYNONYMS.get(key, key)] = value
     said = {key: value for section in sections.values() for key, value in section.items()}
-    found: dict[str, str | list[str]] = {key: value.strip() for key, value in said.items() if key in PIP_KEPT}
-    for key in PIP_LISTS:
-        if key in found:
-            found[key] = found[key].split()
+    found: dict[str, str | list[str]] = {
+        key: value.split() if key in PIP_LISTS else value.strip() for key, value in said.items() if key in PIP_KEPT
+    }
     for key in ("index-url", "extra-index-url", "find-links"):
         if isinstance(value := found.get(key), list):
             found[key] = [_address(place, Path.cwd()) for place in value]
@@ -186,13 +189,13 @@ def _address(place: str, base: Path) -> str:
 # -------------------------------------------------------------------------------------------------------------- uv
 
 
-def read_uv() -> dict:
+def read_uv() -> Table:
     """Return where uv gets packages from, as its configuration files say it.
 
     Raises:
         BuildError: one of them can't be read.
     """
-    found: dict = {}
+    found: Table = {}
     for path in _uv_files():
         try:
             content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -234,7 +237,7 @@ def _is_uvs(path: Path) -> bool:
     return False
 
 
-def _kept(table: dict, base: Path) -> dict:
+def _kept(table: Table, base: Path) -> Table:
     """Return what uv is told of one of its tables, with the addresses of its folders."""
     kept = {key: table[key] for key in UV_KEPT_IN_FILES if key in table}
     for key in ("extra-index-url", "find-links"):
@@ -247,7 +250,7 @@ def _kept(table: dict, base: Path) -> dict:
     return kept
 
 
-def _combined(first: dict, second: dict) -> dict:
+def _combined(first: Table, second: Table) -> Table:
     """Return two tables in one, as uv combines them: of two values the first, of two lists both."""
     result = {**second, **first}
     for key in first.keys() & second.keys():
@@ -258,14 +261,14 @@ def _combined(first: dict, second: dict) -> dict:
     return result
 
 
-def _for_uv(pip: dict, files: dict, own: dict[str, str]) -> dict:
+def _for_uv(pip: dict[str, str | list[str]], files: Table, own: dict[str, str]) -> Table:
     """Return pip's settings as keys of uv's file, where uv itself isn't told of the same."""
     indexes = [*files.get("index", []), *files.get("pip", {}).get("index", [])]
     has = {
         "index-url": any(index.get("default") for index in indexes),
         "extra-index-url": any(not index.get("default") for index in indexes),
     }
-    told: dict = {}
+    told: Table = {}
     for option, (key, *variables) in UV_INDEX_OF.items():
         in_files = has.get(option) or key in files or key in files.get("pip", {})
         if option in pip and not in_files and not own.keys() & set(variables):
@@ -281,9 +284,10 @@ def _for_uv(pip: dict, files: dict, own: dict[str, str]) -> dict:
     return told
 
 
-def _connection(pip: dict, bare: dict[str, str]) -> dict[str, str]:
+def _connection(settings: dict[str, str | list[str]], bare: dict[str, str]) -> dict[str, str]:
     """Return the variables that tell uv of pip's certificates, proxy and patience."""
-    told = {}
+    pip = {key: value for key, value in settings.items() if isinstance(value, str)}
+    told: dict[str, str] = {}
     if "cert" in pip and not bare.keys() & {"SSL_CERT_FILE", "SSL_CERT_DIR"}:
         told["SSL_CERT_DIR" if Path(pip["cert"]).is_dir() else "SSL_CERT_FILE"] = pip["cert"]
     if "client-cert" in pip and "SSL_CLIENT_CERT" not in bare:
@@ -297,7 +301,7 @@ def _connection(pip: dict, bare: dict[str, str]) -> dict[str, str]:
     return told
 
 
-def _toml(table: dict) -> str:
+def _toml(table: Table) -> str:
     """Write a table as TOML; tables within it on one line."""
 
     def text(value: object) -> str:

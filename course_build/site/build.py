@@ -43,9 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     quarto.start()  # it waits for the network, if it waits
     prepare.prepare(NEEDED, exports=False)
     (path,) = lessons.chosen([SHOWN])
-    trial: Trial | None = Trial(path)
-    if arguments.fresh or trial.runs_anyway or trial.ran_before:
-        trial = None
+    shown = Trial(path)
+    trial = None if arguments.fresh or shown.runs_anyway or shown.ran_before else shown
     if trial:
         trial.start()
     try:
@@ -66,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
 class Trial(threading.Thread):
     """A lesson that is run on this machine, while something else goes on, and compared with its saved outputs."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path) -> None:
         """Read the lesson, with the outputs that are saved."""
         super().__init__(daemon=True)
         notebook = lessons.read(path)

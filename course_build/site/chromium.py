@@ -2,9 +2,13 @@
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
+from typing import TYPE_CHECKING
 
 from course_build import BuildError
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 ARGUMENTS = [
@@ -19,7 +23,7 @@ ARGUMENTS = [
 
 
 @contextlib.contextmanager
-def launch() -> Iterator["playwright.sync_api.Browser"]:  # noqa: F821 - imported where it is needed
+def launch() -> Generator["Browser"]:
     """Run a browser.
 
     Raises:

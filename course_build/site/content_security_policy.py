@@ -12,6 +12,8 @@ from pathlib import Path
 
 from bs4 import BeautifulSoup
 
+from course_build.site.markup import attribute
+
 RULES = {
     "default-src": "'none'",
     "connect-src": "'self'",
@@ -46,9 +48,9 @@ def policy(page: str) -> str:
     scripts = [
         script.string or ""
         for script in soup.find_all("script", src=False)
-        if not script.get("type", "").endswith(DATA)
+        if not attribute(script, "type").endswith(DATA)
     ]
-    handlers = [value for tag in soup.find_all(True) for name, value in tag.attrs.items() if name.startswith("on")]
+    handlers = [attribute(tag, name) for tag in soup.find_all(True) for name in tag.attrs if name.startswith("on")]
     allowed = ["'self'", "'wasm-unsafe-eval'"]  # the demo's runtime is WebAssembly
     allowed += ["'unsafe-hashes'"] if handlers else []
     allowed += sorted({f"'sha256-{digest(code)}'" for code in scripts + handlers})

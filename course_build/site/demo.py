@@ -159,7 +159,8 @@ def write_int8_weights(source: Path, target: Path) -> None:
     from onnx import helper, numpy_helper
 
     model = onnx.load(source)
-    graph, nodes = model.graph, []
+    graph = model.graph
+    nodes: list[onnx.NodeProto] = []
     tensors = {tensor.name: tensor for tensor in graph.initializer}
     matrices = {name for name, tensor in tensors.items() if len(tensor.dims) == 2 and np.prod(tensor.dims) >= LARGE}
     stored = set()

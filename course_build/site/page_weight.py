@@ -17,6 +17,8 @@ import tinycss2
 from bs4 import BeautifulSoup, Tag
 from PIL import Image
 
+from course_build.site.markup import attribute, find_one
+
 LIBRARIES = "site_libs"
 """The folder of the rendered site that holds what the renderer brought along."""
 
@@ -73,7 +75,7 @@ def take_out_figures(page: BeautifulSoup, path: Path) -> None:
     for cell in page.select("div.cell[id]"):
         for number, output in enumerate(cell.select(".cell-output"), 1):
             for picture in output.select("img"):
-                if found := INLINE.fullmatch(picture["src"]):
+                if found := INLINE.fullmatch(attribute(picture, "src")):
                     folder.mkdir(parents=True, exist_ok=True)
                     file = folder / f"{cell['id']}-output-{number}.{found[1]}"
                     file.write_bytes(base64.b64decode(found[2]))
@@ -89,7 +91,7 @@ def load_late(page: BeautifulSoup, folder: Path) -> None:
     for picture in heading.find_all_next("img") if heading else ():
         picture["loading"], picture["decoding"] = "lazy", "async"
     for picture in page.select("main img:not([width], [height])"):
-        if size := picture_size(folder / picture["src"]):
+        if size := picture_size(folder / attribute(picture, "src")):
             picture["width"], picture["height"] = map(str, size)
 
 
@@ -98,16 +100,17 @@ def load_fonts_early(page: BeautifulSoup, folder: Path) -> None:
 
     A script asks, for a browser may preload no font from a file, and would report one that a page names itself.
     """
-    addresses = []
+    addresses: list[str] = []
     for link in page.select("link[rel=stylesheet]"):
-        sheet = folder / link["href"]
+        href = attribute(link, "href")
+        sheet = folder / href
         if LIBRARIES not in sheet.parts and sheet.is_file():
             fonts = FONT.findall(sheet.read_text(encoding="utf-8"))
-            addresses += [posixpath.join(posixpath.dirname(link["href"]), font) for font in fonts]
+            addresses += [posixpath.join(posixpath.dirname(href), font) for font in fonts]
     if addresses:
         script = page.new_tag("script")
         script.string = PRELOAD % json.dumps(addresses)
-        page.select_one("link[rel=stylesheet]").insert_before(script)
+        find_one(page, "link[rel=stylesheet]").insert_before(script)
 
 
 def take_out_line_links(page: BeautifulSoup) -> None:
@@ -137,7 +140,7 @@ def read_libraries_late(page: BeautifulSoup) -> None:
         libraries = [{"src": script["src"], "type": script.get("type", "")} for script in scripts]
         loader = page.new_tag("script")
         loader.string = f"{LATE.read_text(encoding='utf-8').rstrip()}({json.dumps(libraries)});"
-        page.head.find(["link", "script", "style"]).insert_before(loader)
+        find_one(page, "head :is(link, script, style)").insert_before(loader)
         for script in scripts:
             script.decompose()
 
@@ -195,9 +198,9 @@ def lighten_dark(site: Path) -> None:
     """Leave in Quarto's dark style sheets what differs from the light ones: a dark page has both, the dark one last."""
     page = BeautifulSoup((site / "index.html").read_text(encoding="utf-8"), "html.parser")
     for link in page.select("link.quarto-color-alternate"):
-        light = page.select_one(f"link.quarto-color-scheme:not(.quarto-color-alternate)[id='{link['id']}']")
-        dark = site / link["href"]
-        css = differing(dark.read_text(encoding="utf-8"), (site / light["href"]).read_text(encoding="utf-8"))
+        light = find_one(page, f"link.quarto-color-scheme:not(.quarto-color-alternate)[id='{link['id']}']")
+        dark, other = site / attribute(link, "href"), site / attribute(light, "href")
+        css = differing(dark.read_text(encoding="utf-8"), other.read_text(encoding="utf-8"))
         dark.write_text(css, encoding="utf-8")
 
 

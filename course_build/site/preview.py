@@ -21,13 +21,15 @@ import shutil
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
 from bs4 import BeautifulSoup, Tag
 from latex2mathml.converter import convert
+from nbformat import NotebookNode
 from smalldocs.config import BuildError as SmalldocsBuildError
 from smalldocs.config import ConfigError, as_list, glob_match
 from smalldocs.notebook import cell_options
@@ -35,7 +37,8 @@ from smalldocs.site import Site, build
 
 from course_build import BuildError
 from course_build.paths import LOCK, SITE
-from course_build.site import content_security_policy, page_weight, quarto_project
+from course_build.site import content_security_policy, markup, page_weight, quarto_project
+from course_build.site.markup import attribute, classes, find_one, set_classes
 from course_build.site.quarto_project import CONFIG, Page
 from course_utils.notebook import as_shown
 
@@ -65,7 +68,7 @@ UNDESCRIBED = "A picture that the code above draws."
 # ------------------------------------------------------------------------------------------ before: the private copy
 
 
-def mend_config(config: dict) -> dict:
+def mend_config(config: dict[str, Any]) -> dict[str, Any]:
     """Return `_quarto.yml` without the keys that only Quarto reads, and the sidebar's words as text instead of HTML."""
     kept = json.loads(json.dumps(config, default=str))
     sidebar = (kept.get("website") or {}).get("sidebar")
@@ -79,9 +82,9 @@ def mend_config(config: dict) -> dict:
     return kept
 
 
-def mend_outputs(outputs: list[dict]) -> list[dict]:
+def mend_outputs(outputs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return a cell's outputs as plain text, with the pieces of one stream joined as Quarto joins them."""
-    mended: list[dict] = []
+    mended: list[dict[str, Any]] = []
     for output in outputs:
         before = mended[-1] if mended else {}
         if output["output_type"] == "stream" == before.get("output_type") and output["name"] == before["name"]:
@@ -98,7 +101,7 @@ def mend_outputs(outputs: list[dict]) -> list[dict]:
     return mended
 
 
-def mend_front_matter(front: dict, folder: str) -> dict:
+def mend_front_matter(front: dict[str, Any], folder: str) -> dict[str, Any]:
     """Return the front matter of a page in the site's folder `folder` as smalldocs reads it.
 
     It doesn't know the classes of the body, which `mend_body` sets, nor the type of a listing's feed: it has only the
@@ -135,7 +138,7 @@ def mend_source(page: Page) -> str:
 # ------------------------------------------------------------------------------------------- after: a rendered page
 
 
-def code_cells(page: BeautifulSoup, notebook: dict) -> Iterator[tuple[Tag, dict]]:
+def code_cells(page: BeautifulSoup, notebook: NotebookNode) -> Iterator[tuple[Tag, dict[str, Any]]]:
     """Yield each code cell that the page shows, with its `#|` options."""
     cells = {tag["id"]: tag for tag in page.find_all(id=True)}  # a search for each cell would take half of the build
     for number, cell in enumerate(notebook["cells"]):
@@ -146,14 +149,14 @@ def code_cells(page: BeautifulSoup, notebook: dict) -> Iterator[tuple[Tag, dict]
                 yield shown, options
 
 
-def mend_classes(page: BeautifulSoup, notebook: dict) -> None:
+def mend_classes(page: BeautifulSoup, notebook: NotebookNode) -> None:
     """Give each cell the `classes` that its options name."""
     for cell, options in code_cells(page, notebook):
         names = options.get("classes") or []
-        cell["class"] = [*cell["class"], *(names.split() if isinstance(names, str) else names)]
+        set_classes(cell, [*classes(cell), *(names.split() if isinstance(names, str) else names)])
 
 
-def mend_alternatives(page: BeautifulSoup, notebook: dict) -> None:
+def mend_alternatives(page: BeautifulSoup, notebook: NotebookNode) -> None:
     """Describe each figure: by its own `fig-alt`, else by its caption, else by a sentence that is always true."""
     for cell, options in code_cells(page, notebook):
         texts = options.get("fig-alt") or options.get("fig-cap") or []
@@ -164,15 +167,17 @@ def mend_alternatives(page: BeautifulSoup, notebook: dict) -> None:
 
 def mend_annotations(page: BeautifulSoup) -> None:
     """Turn `# <1>` in a cell, and the numbered list after the cell, into Quarto's marks and definition list."""
-    codes = [code for code in page.select("div.cell code.sourceCode") if ANNOTATION.search(code.decode_contents())]
-    for count, code in enumerate(codes, 1):
-        cell, name = code.find_parent("div", class_="cell"), f"annotated-cell-{count}"
+    cells = [(code, code.find_parent("div", class_="cell")) for code in page.select("div.cell code.sourceCode")]
+    found = [(code, cell) for code, cell in cells if cell and ANNOTATION.search(code.decode_contents())]
+    for count, (code, cell) in enumerate(found, 1):
+        name = f"annotated-cell-{count}"
         lines, where = mark_lines(code.decode_contents().split("\n"), name)
         # Parsed inside <pre>, where the parser keeps indentation as it is.
-        inside = BeautifulSoup(f"<pre>{chr(10).join(lines)}</pre>", "html.parser").pre
+        inside = find_one(BeautifulSoup(f"<pre>{chr(10).join(lines)}</pre>", "html.parser"), "pre")
         code.clear()
         code.extend(list(inside.contents))
-        code.parent["class"] = [*code.parent.get("class", []), "code-annotation-code"]
+        if code.parent:
+            set_classes(code.parent, [*classes(code.parent), "code-annotation-code"])
         notes = cell.find_next_sibling()
         if notes is not None and notes.name == "ol":
             grid = definition_list(page, notes, name, where)
@@ -206,7 +211,7 @@ def mark_lines(lines: list[str], name: str) -> tuple[list[str], dict[int, list[i
 def definition_list(page: BeautifulSoup, notes: Tag, name: str, lines: dict[int, list[int]]) -> Tag:
     """Make Quarto's list of a cell's notes out of the ordered list that the notebook has."""
     grid = page.new_tag("dl", attrs={"class": "code-annotation-container-grid"})
-    start = int(notes.get("start", 1))
+    start = int(attribute(notes, "start") or 1)
     for number, item in enumerate(notes.find_all("li", recursive=False), start):
         term = page.new_tag("dt", attrs={"data-target-cell": name, "data-target-annotation": str(number)})
         term.string = str(number)
@@ -245,9 +250,10 @@ def mend_footnotes(page: BeautifulSoup) -> None:
         number.string = mark.get_text().strip("[]")
         mark.clear()
         mark.append(number)
-        mark["class"] = ["footnote-ref"]
+        set_classes(mark, ["footnote-ref"])
         mark["role"] = "doc-noteref"
-        mark.parent.unwrap()
+        if mark.parent:
+            mark.parent.unwrap()
     for notes in page.select("section.footnotes"):
         notes["id"], notes["role"] = "footnotes", "doc-endnotes"
         heading = page.new_tag("h2", attrs={"class": "quarto-appendix-heading"})
@@ -261,7 +267,7 @@ def mend_inline_code(page: BeautifulSoup) -> None:
     for element in page.select("p.subtitle, .listing-subtitle, .listing-description"):
         for text in element.find_all(string=BACKTICKS):
             shown = BACKTICKS.sub(r"<code>\1</code>", html.escape(text, quote=False))
-            text.replace_with(*BeautifulSoup(f"<p>{shown}</p>", "html.parser").p.contents)
+            text.replace_with(*find_one(BeautifulSoup(f"<p>{shown}</p>", "html.parser"), "p").contents)
 
 
 def mend_icons(page: BeautifulSoup) -> None:
@@ -270,62 +276,67 @@ def mend_icons(page: BeautifulSoup) -> None:
         text = link.select_one(".menu-text")
         if text:
             text.decompose()
-            link.i["aria-label"] = link["aria-label"]
-            link.parent["class"] = [*link.parent.get("class", []), "compact"]
+            find_one(link, "i")["aria-label"] = link["aria-label"]
+            if link.parent:
+                set_classes(link.parent, [*classes(link.parent), "compact"])
 
 
 def mend_sidebar(page: BeautifulSoup) -> None:
     """Show an entry without a link as text, and no sidebar on a page that isn't in it, as Quarto does."""
     for link in page.select("#quarto-sidebar a.sidebar-link[href='']"):
-        entry, text = link.find_parent("li"), link.select_one(".menu-text").extract()
-        entry.clear()
-        entry.append(text)
+        text = find_one(link, ".menu-text").extract()
+        if entry := link.find_parent("li"):
+            entry.clear()
+            entry.append(text)
     sidebar = page.find(id="quarto-sidebar")
     if sidebar and not sidebar.select_one("a.active"):
         for element in page.select("#quarto-sidebar, #quarto-sidebar-glass, .quarto-secondary-nav"):
             element.decompose()
-        for element, gone in (
-            (page.body, {"nav-sidebar", "floating"}),
-            (page.find(id="quarto-content"), {"has-sidebar"}),
-        ):
-            element["class"] = [name for name in element["class"] if name not in gone]
+        for selector, gone in (("body", {"nav-sidebar", "floating"}), ("#quarto-content", {"has-sidebar"})):
+            element = find_one(page, selector)
+            set_classes(element, [name for name in classes(element) if name not in gone])
 
 
 def mend_downloads(page: BeautifulSoup) -> None:
     """Point the link that downloads a notebook at the notebook: `lesson.ipynb?download` had become a page's address."""
     for link in page.select("a[href$='.html?download']"):
-        link["href"] = link["href"].removesuffix(".html?download") + ".ipynb?download"
+        link["href"] = attribute(link, "href").removesuffix(".html?download") + ".ipynb?download"
         link["download"] = ""
 
 
-def mend_card(page: BeautifulSoup, front: dict) -> None:
+def mend_card(page: BeautifulSoup, front: dict[str, Any]) -> None:
     """Let shared links show the picture that the lesson names for them, where smalldocs takes the listing's."""
-    for key, names in (("open-graph", {"property": "og:image"}), ("twitter-card", {"name": "twitter:image"})):
+    for key, selector in (
+        ("open-graph", "meta[property='og:image']"),
+        ("twitter-card", "meta[name='twitter:image']"),
+    ):
         card = front[key].get("image") if isinstance(front.get(key), dict) else None
-        if card and isinstance(front.get("image"), str) and (shown := page.find("meta", names)):
-            shown["content"] = shown["content"].removesuffix(front["image"]) + card
+        if card and isinstance(front.get("image"), str) and (shown := page.select_one(selector)):
+            shown["content"] = attribute(shown, "content").removesuffix(front["image"]) + card
 
 
-def mend_minutes(page: BeautifulSoup, path: str, fronts: dict[str, dict]) -> None:
+def mend_minutes(page: BeautifulSoup, path: str, fronts: dict[str, dict[str, Any]]) -> None:
     """Let a card say how long its lesson takes, as Quarto writes a field of the site's own: smalldocs leaves it out."""
     for link in page.select(".quarto-grid-link"):
-        front = fronts.get(posixpath.normpath(posixpath.join(posixpath.dirname(path), link["href"])), {})
+        address = posixpath.join(posixpath.dirname(path), attribute(link, "href"))
+        front = fronts.get(posixpath.normpath(address), {})
         if "minutes" in front:
             row = f'<tr><td>Minutes</td><td class="minutes">{front["minutes"]}</td></tr>'
             table = f'<table class="card-other-values"><tbody>{row}</tbody></table>'
-            link.select_one(".card-body").append(BeautifulSoup(table, "html.parser"))
+            find_one(link, ".card-body").append(BeautifulSoup(table, "html.parser"))
 
 
-def mend_body(page: BeautifulSoup, front: dict) -> None:
+def mend_body(page: BeautifulSoup, front: dict[str, Any]) -> None:
     """Give a page's body the classes that its front matter names."""
-    page.body["class"] = [*page.body.get("class", []), *(front.get(BODY_CLASSES) or "").split()]
+    body = find_one(page, "body")
+    set_classes(body, [*classes(body), *(front.get(BODY_CLASSES) or "").split()])
 
 
 def mend_missing_page(page: BeautifulSoup, base: str) -> None:
     """Make every address of the 404 page start at the site's root, for it answers at any depth."""
     for name in ("href", "src"):
         for element in page.select(f"[{name}]"):
-            address = element[name]
+            address = attribute(element, name)
             if address and not urlsplit(address).scheme and not address.startswith(("/", "#")):
                 element[name] = base + address.removeprefix("./")
     for element in page.select("meta[name='smalldocs:offset']"):
@@ -353,7 +364,9 @@ def broken_links(site: Site, source: Path) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def mend_page(page: BeautifulSoup, path: str, fronts: dict[str, dict], notebook: dict | None, base: str) -> None:
+def mend_page(
+    page: BeautifulSoup, path: str, fronts: dict[str, dict[str, Any]], notebook: NotebookNode | None, base: str
+) -> None:
     """Apply every mend to the rendered page at `path` (from the site's root). `fronts` is each page's front matter."""
     front = fronts[path]
     if notebook:
@@ -374,7 +387,7 @@ def mend_page(page: BeautifulSoup, path: str, fronts: dict[str, dict], notebook:
 
 
 @contextlib.contextmanager
-def by_smalldocs(project: Path, source: Path) -> Iterator[None]:
+def by_smalldocs(project: Path, source: Path) -> Generator[None]:
     """Turn what smalldocs says of a project that was made of the one in `source` into a sentence with a place.
 
     Raises:
@@ -469,12 +482,13 @@ def hash_files(folder: Path, suffixes: set[str]) -> str:
 class Kept:
     """Files that were made before, each under a hash of what it is made of; nothing where there is no folder."""
 
-    def __init__(self, folder: Path | None):
+    def __init__(self, folder: Path | None) -> None:
         """Name the folder; it is made when the first file is kept."""
-        self.folder, self.used = folder, set()
+        self.folder = folder
+        self.used: set[str] = set()
 
     @contextlib.contextmanager
-    def files(self, paths: list[Path], made_of: bytes) -> Iterator[bool]:
+    def files(self, paths: list[Path], made_of: bytes) -> Generator[bool]:
         """Put files and folders that were made before in their places and yield True, or keep what the block makes."""
         if self.folder is None:
             yield False
@@ -516,6 +530,7 @@ def code_version() -> str:
     modules = [
         Path(__file__),
         Path(page_weight.__file__),
+        Path(markup.__file__),
         Path(content_security_policy.__file__),
         page_weight.LATE,
         LOCK,

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from nbformat import NotebookNode
@@ -18,7 +19,7 @@ from smalldocs.config import as_list, load
 from smalldocs.site import Site, parse_date
 
 from course_build import BuildError
-from course_build.front_matter import Yaml, parse_yaml, split_front_matter
+from course_build.front_matter import Place, Yaml, parse_yaml, split_front_matter
 from course_build.notebooks.read_notebook import read_notebook
 from course_build.text_files import read_text
 
@@ -49,9 +50,9 @@ def _day(value: object) -> object:
     """Return a day as smalldocs reads it, or None."""
     if parse_date(value, 1.0) is not None:
         return value
-    try:
-        return datetime.datetime.fromisoformat(value).date()  # with a time zone, say, which smalldocs doesn't know
-    except (TypeError, ValueError):
+    try:  # with a time zone, say, which smalldocs doesn't know
+        return datetime.datetime.fromisoformat(value).date() if isinstance(value, str) else None
+    except ValueError:
         return None
 
 
@@ -128,13 +129,13 @@ PAGE = {
     "code-links": LINKS,
     "listing": Kind(
         "keys and values, such as contents: posts",
-        _is_each(lambda value: isinstance(value, str | bool | dict)),
+        _is_each(lambda value: isinstance(value, (str, bool, dict))),
         LISTING,
     ),
 }
 """The kinds of what a page says of itself, or a project of all its pages."""
-HTML = Kind("keys and values, or default", lambda value: isinstance(value, str | dict), PAGE)
-FORMAT = Kind("a format, such as html", lambda value: isinstance(value, str | dict), {"html": HTML})
+HTML = Kind("keys and values, or default", lambda value: isinstance(value, (str, dict)), PAGE)
+FORMAT = Kind("a format, such as html", lambda value: isinstance(value, (str, dict)), {"html": HTML})
 
 SETTINGS = {
     "project": mapping({"type": STRING, "output-dir": STRING, "render": STRINGS, "resources": STRINGS}),
@@ -158,7 +159,7 @@ INCLUDES = ("css", "include-in-header", "include-before-body", "include-after-bo
 """Keys that name text files."""
 
 
-def check(value: object, kinds: dict[str, Kind], lines: dict[tuple, int], name: str, path: tuple = ()) -> None:
+def check(value: object, kinds: dict[str, Kind], lines: dict[Place, int], name: str, path: Place = ()) -> None:
     """Hold the values of a mapping, or of each mapping in a list, to their kinds.
 
     Raises:
@@ -182,13 +183,15 @@ def check(value: object, kinds: dict[str, Kind], lines: dict[tuple, int], name: 
         check(value[key], kind.inside, lines, name, here)
 
 
-def without_empty(value: object) -> object:
-    """Return a value without the keys that have none, at any depth."""
+def without_empty(values: dict[str, Any]) -> dict[str, Any]:
+    """Return a mapping without the keys that have no value, at any depth."""
+    return {key: _filled(value) for key, value in values.items() if value is not None}
+
+
+def _filled(value: object) -> object:
     if isinstance(value, dict):
-        return {key: without_empty(inner) for key, inner in value.items() if inner is not None}
-    if isinstance(value, list):
-        return [without_empty(inner) for inner in value if inner is not None]
-    return value
+        return without_empty(value)
+    return [_filled(inner) for inner in value if inner is not None] if isinstance(value, list) else value
 
 
 # -------------------------------------------------------------------------------------------------------- the project
@@ -199,8 +202,8 @@ class Page:
     """The source of a page. `text` is what stands below its front matter; in a notebook, in the first cell."""
 
     name: str
-    front: dict
-    lines: dict[tuple, int]
+    front: dict[str, Any]
+    lines: dict[Place, int]
     text: str
     notebook: NotebookNode | None = None
 
@@ -210,7 +213,7 @@ class Page:
         return PurePosixPath(self.name).with_suffix(".html").as_posix()
 
 
-def read_config(folder: Path) -> Yaml:
+def read_config(folder: Path) -> Yaml[dict[str, Any]]:
     """Read `_quarto.yml`.
 
     Raises:
@@ -221,7 +224,7 @@ def read_config(folder: Path) -> Yaml:
     return _settings(folder / CONFIG, CONFIG, SETTINGS)
 
 
-def _settings(path: Path, name: str, kinds: dict[str, Kind]) -> Yaml:
+def _settings(path: Path, name: str, kinds: dict[str, Kind]) -> Yaml[dict[str, Any]]:
     """Read a YAML file of settings, without the keys that have no value."""
     read = parse_yaml(read_text(path, name), name)
     if not isinstance(read.value, dict):
@@ -280,7 +283,7 @@ def _file(folder: Path, base: PurePosixPath, address: object) -> Path | None:
     return found if found.is_file() else None
 
 
-def _check_includes(folder: Path, values: dict, base: PurePosixPath) -> None:
+def _check_includes(folder: Path, values: dict[str, Any], base: PurePosixPath) -> None:
     """Read each text file that a page, or all pages, take in."""
     for key in INCLUDES:
         for item in as_list(values.get(key)):

@@ -62,7 +62,7 @@ def _stamps(site: Path) -> dict[str, list[int]]:
     return {name: [each.st_size, each.st_mtime_ns] for name, each in facts.items()}
 
 
-def _read(note: Path) -> dict | None:
+def _read(note: Path) -> object:
     try:
         return json.loads(note.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -9,7 +9,7 @@ has them among its tests; training fetches them from there, and the course doesn
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from course_build.models import npm
 from course_build.training import held_out_sentences
@@ -39,6 +39,14 @@ RATINGS = (-2.0, 2.0)
 """What the two labels count as on the scale of the rated snippets, from -4 to 4."""
 
 
+class Sentence(TypedDict):
+    """A sentence of the package: the site that it stood on, its rating and its text."""
+
+    source: str
+    rating: float
+    text: str
+
+
 def load(split: str) -> "pd.DataFrame":
     """Return the sentences of `"train"` or `"test"`, with columns `source` (the site), `rating`, `label` and `text`.
 
@@ -56,9 +64,9 @@ def read(folder: Path) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    rows = []
+    rows: list[Sentence] = []
     for name in PACKAGE.files:
-        found = [
+        found: list[Sentence] = [
             {"source": Path(name).stem, "rating": RATINGS[row["class"]], "text": clean(row["text"])}
             for row in json.loads((folder / name).read_text(encoding="utf-8"))
             if row["text"]  # the last row of a file is empty

@@ -39,7 +39,7 @@ def load(per_pattern: int, copies: int, seed: int) -> "pd.DataFrame":
     import pandas as pd
 
     generator = np.random.default_rng(seed)
-    rows = []
+    rows: list[dict[str, str | float]] = []
     for kind, sides in tomllib.loads((HERE / "own_sentences.toml").read_text(encoding="utf-8")).items():
         for side, texts in sides.items():
             rows += [{"kind": kind, "rating": rate(kind, side), "text": text} for text in texts for _ in range(copies)]

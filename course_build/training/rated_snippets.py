@@ -34,6 +34,7 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 
@@ -101,7 +102,21 @@ def read_sdist(sdist: Path) -> dict[str, bytes]:
         tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as sources,
         tarfile.open(fileobj=sources.extractfile(ARCHIVE), mode="r:gz") as archive,
     ):
-        return {name: archive.extractfile(f"{FOLDER}/{name}").read() for name in names}
+        found = {name: archive.extractfile(f"{FOLDER}/{name}") for name in names}
+        return {name: file.read() for name, file in found.items() if file}
+
+
+class Row(TypedDict):
+    """A snippet, as the file of reviews has it: `COLUMNS` says more."""
+
+    id: str
+    source: str
+    rating: str
+    negative: int
+    neutral: int
+    positive: int
+    split: str
+    text: str
 
 
 def clean(text: str) -> str:
@@ -111,7 +126,7 @@ def clean(text: str) -> str:
     return " ".join(text.replace("''", '"').split())
 
 
-def read_rows(files: dict[str, bytes]) -> Iterator[dict]:
+def read_rows(files: dict[str, bytes]) -> Iterator[Row]:
     """Yield a row for every snippet, in the order of the sources and of their files, with no split yet.
 
     `rating` is the published mean. For 195 contrived tweets it differs a little from the mean of the raw ratings, which
@@ -191,7 +206,7 @@ def keep_first(texts: list[str], start: int = 0) -> list[bool]:
     return kept
 
 
-def assign_splits(rows: list[dict]) -> None:
+def assign_splits(rows: list[Row]) -> None:
     """Set `split` of every row that is kept, in place: whole groups, in an order drawn by a hash with a fixed seed.
 
     A hash rather than a random generator, so that the draw is the same under every version of Python.
@@ -199,7 +214,7 @@ def assign_splits(rows: list[dict]) -> None:
     candidates = [row for row in rows if row["source"] in SPLIT_SOURCES]
     kept = keep_first([row["text"] for row in candidates])
     for source in SPLIT_SOURCES:
-        groups = defaultdict(list)
+        groups: defaultdict[str, list[Row]] = defaultdict(list)
         for row, keep in zip(candidates, kept, strict=True):
             if keep and row["source"] == source:
                 groups[row["id"].partition("_")[0]].append(row)

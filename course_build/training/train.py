@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from statistics import NormalDist
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -41,10 +41,16 @@ from course_build.models.hashed_files import write_json
 from course_build.paths import ADAPTERS, BUILD
 from course_build.training import customer_sentences, held_out_sentences, own_sentences
 from course_utils import reviews
-from course_utils.models import catalogue, find_problem, models_folder
+from course_utils.models import catalogue, find_problem, load_tokenizer, models_folder
 
 if TYPE_CHECKING:
     import pandas as pd
+    import torch
+    from peft import PeftModel
+    from transformers import PreTrainedModel
+
+    Weights = dict[str, torch.Tensor]
+    Collate = Callable[[list[list[int]], np.ndarray], dict[str, torch.Tensor]]
 
 LORA_NAME = re.compile(r".+\.transformer\.(?P<layer>layer\.\d+)\.(?P<module>.+)\.(?P<matrix>lora_[AB]\.weight)")
 BERT_NAMES = {distilbert: bert for bert, distilbert in from_minilm.DISTILBERT_NAMES.items()}
@@ -79,7 +85,7 @@ class Recipe:
     """
 
     model: str
-    load: Callable
+    load: Callable[[str], "pd.DataFrame"]
     boundaries: tuple[float, ...]
     blur: float
     sources: tuple[str, ...]
@@ -152,7 +158,7 @@ def batches(lengths: np.ndarray, size: int, seed: int, window: int = 32) -> list
     """
     generator = np.random.default_rng(seed)
     order = generator.permutation(len(lengths))
-    found = []
+    found: list[np.ndarray] = []
     for start in range(0, len(order), size * window):
         group = order[start : start + size * window]
         group = group[np.argsort(lengths[group], kind="stable")]
@@ -162,7 +168,7 @@ def batches(lengths: np.ndarray, size: int, seed: int, window: int = 32) -> list
 
 def learning_rates(cycles: list[int], peak: float, warm_up: float) -> np.ndarray:
     """Return the learning rate of every step, for cycles of so many steps: in each, straight up and straight down."""
-    rates = []
+    rates: list[np.ndarray] = []
     for steps in cycles:
         warm = max(1, round(warm_up * steps))
         step = np.arange(steps)
@@ -209,14 +215,14 @@ class Run:
         import pandas as pd
         import torch
         from peft import LoraConfig, get_peft_model
-        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+        from transformers import AutoModelForSequenceClassification
 
         self.recipe, self.folder, self.limit, self.report = recipe, folder, limit, report
         model = catalogue()[recipe.model]
         self.labels = model.labels
         self.base = folder / "base"
         write_base(model.architecture, pretrained, self.base, model.labels, recipe.seed)
-        self.tokenizer = AutoTokenizer.from_pretrained(self.base)
+        self.tokenizer = load_tokenizer(self.base)
         torch.manual_seed(recipe.seed)
         self.model = get_peft_model(
             AutoModelForSequenceClassification.from_pretrained(self.base),
@@ -236,8 +242,8 @@ class Run:
         self.snippets = len(snippets)
         self.data = self._prepare(pd.concat([snippets, self._read_joining()], ignore_index=True))
         self.validation = self._prepare(self._read("validation"))
-        self.history: list[dict] = []
-        self.ends: list[dict] = []
+        self.history: list[dict[str, float]] = []
+        self.ends: list[Weights] = []
 
     def _read(self, split: str) -> "pd.DataFrame":
         """Return the rated snippets of a split."""
@@ -344,11 +350,12 @@ class Run:
         self.save()
         self.report(f"epoch {len(self.history)}: validation loss {epoch['validation_loss']:.4f}")
 
-    def average(self) -> dict:
+    def average(self) -> "Weights":
         """Return the mean of the weights that the cycles over all texts ended with, under peft's names."""
-        return {name: sum(end[name] for end in self.ends) / len(self.ends) for name in self.ends[0]}
+        first, *others = self.ends
+        return {name: sum((end[name] for end in others), first[name]) / len(self.ends) for name in first}
 
-    def _batch(self, ids: list[list[int]], rows: np.ndarray) -> dict:
+    def _batch(self, ids: list[list[int]], rows: np.ndarray) -> "dict[str, torch.Tensor]":
         """Return the padded tensors of these texts, of shape (texts, longest)."""
         return dict(self.tokenizer.pad({"input_ids": [ids[row] for row in rows]}, return_tensors="pt"))
 
@@ -371,12 +378,14 @@ def write_base(architecture: str, pretrained: Path, target: Path, labels: tuple[
     writers[architecture](pretrained, target, list(labels), seed)
 
 
-def predict(model, collate: Callable, ids: list[list[int]], size: int = 64) -> np.ndarray:
+def predict(
+    model: "PreTrainedModel | PeftModel", collate: "Collate", ids: list[list[int]], size: int = 64
+) -> np.ndarray:
     """Return the logits of tokenized texts, of shape (texts, classes), in their order."""
     import torch
 
     model.eval()
-    logits = np.zeros((len(ids), model.config.num_labels), dtype=np.float32)
+    logits = np.zeros((len(ids), model.config.num_labels or 0), dtype=np.float32)
     order = np.argsort([len(text) for text in ids], kind="stable")
     with torch.inference_mode():
         for start in range(0, len(order), size):
@@ -385,7 +394,7 @@ def predict(model, collate: Callable, ids: list[list[int]], size: int = 64) -> n
     return logits
 
 
-def go_on_from(model, adapter: Path) -> None:
+def go_on_from(model: "PeftModel", adapter: Path) -> None:
     """Give a BERT the LoRA matrices of an adapter of DistilBERT, whose layers are the same under other names.
 
     Raises `BuildError` when the adapter isn't there.
@@ -404,20 +413,20 @@ def go_on_from(model, adapter: Path) -> None:
     set_peft_model_state_dict(model, weights)
 
 
-def trained_weights(model) -> dict:
+def trained_weights(model: "PeftModel") -> "Weights":
     """Return a copy of what training changes, under the names that peft saves it by."""
     from peft import get_peft_model_state_dict
 
     return {name: tensor.detach().clone() for name, tensor in get_peft_model_state_dict(model).items()}
 
 
-def describe(recipe: Recipe) -> dict:
+def describe(recipe: Recipe) -> dict[str, object]:
     """Return the recipe as plain JSON values."""
     fields = dataclasses.asdict(recipe)
     return json.loads(json.dumps({**fields, "load": recipe.load.__name__}))
 
 
-def adapter_config(model, head: tuple[str, ...]) -> dict:
+def adapter_config(model: "PeftModel", head: tuple[str, ...]) -> dict[str, object]:
     """Return peft's configuration of the adapter, without what peft notes of this machine."""
     config = model.peft_config["default"].to_dict()
     # peft adds to the head's layers those that other classifiers have.
@@ -425,7 +434,7 @@ def adapter_config(model, head: tuple[str, ...]) -> dict:
     return {key: sorted(value) if isinstance(value, set) else value for key, value in sorted(config.items())}
 
 
-def load_merged(run: Run, adapter: Path):
+def load_merged(run: Run, adapter: Path) -> "PreTrainedModel":
     """Return the model that set-up makes of the adapter."""
     from transformers import AutoModelForSequenceClassification
 
@@ -437,7 +446,7 @@ def load_merged(run: Run, adapter: Path):
         return AutoModelForSequenceClassification.from_pretrained(merged)
 
 
-def measure(run: Run, model, split: str) -> dict[str, dict]:
+def measure(run: Run, model: "PreTrainedModel", split: str) -> dict[str, dict[str, float]]:
     """Return the scores on a split of a model, of the commonest label and of VADER's rules."""
     from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
@@ -460,7 +469,7 @@ def measure(run: Run, model, split: str) -> dict[str, dict]:
     }
 
 
-def measure_sides(run: Run, model, table: "pd.DataFrame", by: str) -> dict[str, dict]:
+def measure_sides(run: Run, model: "PreTrainedModel", table: "pd.DataFrame", by: str) -> dict[str, dict[str, float]]:
     """Return accuracy and number of these sentences, for every value of the column `by`, and of all of them.
 
     None of the sentences is neutral. So only the scores of the first class and the last, against and for, are compared,
@@ -473,7 +482,7 @@ def measure_sides(run: Run, model, table: "pd.DataFrame", by: str) -> dict[str, 
     return {name: {"accuracy": round(float(hits.mean()), 4), "size": len(hits)} for name, hits in groups.items()}
 
 
-def write_adapter(run: Run, target: Path) -> dict:
+def write_adapter(run: Run, target: Path) -> dict[str, Any]:
     """Write the averaged adapter and its results into `target`, and return the results.
 
     Weights are saved in half precision, and the figures are those of the saved weights.
