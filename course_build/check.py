@@ -30,7 +30,10 @@ SIDE_BY_SIDE = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "loadfile", "--n
 One worker more than there are cores, for many a test waits: for a browser, a server, a child.
 """
 
-Step = Callable[[], "subprocess.CompletedProcess[str]"]
+TYPES = [*PYTHON, "pyrefly", "check", "--python-interpreter-path", sys.executable]
+"""The type checker, over both packages. It takes a few seconds of one core, so that it needs no cache."""
+
+Step = Callable[[], "subprocess.CompletedProcess[bytes]"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         {
             "lint": lambda: subprocess.run([*PYTHON, "ruff", "check", "."], cwd=ROOT),
             "format": lambda: subprocess.run([*PYTHON, "ruff", "format", "--check", "."], cwd=ROOT),
+            "types": lambda: subprocess.run(TYPES, cwd=ROOT),
             "notebooks": lambda: network_off.run(nbval_command(NOTEBOOKS), cwd=ROOT),
             "tests": lambda: subprocess.run([*PYTHON, "pytest", "-q", *SIDE_BY_SIDE, *quick], cwd=ROOT),
         }
@@ -74,6 +78,7 @@ def steps_for(chosen: list[Path]) -> dict[str, Step]:
     return {
         "lint": lambda: subprocess.run([*PYTHON, "ruff", "check", *files], cwd=ROOT),
         "format": lambda: subprocess.run([*PYTHON, "ruff", "format", "--check", *files], cwd=ROOT),
+        "types": lambda: subprocess.run(TYPES, cwd=ROOT),
         "form, exercises and quiz": lambda: subprocess.run([*PYTHON, "pytest", "-q", *only, *modules], cwd=ROOT),
         "outputs": lambda: network_off.run(nbval_command(*chosen), cwd=ROOT),
     }
@@ -81,7 +86,8 @@ def steps_for(chosen: list[Path]) -> dict[str, Step]:
 
 def take(steps: dict[str, Step]) -> int:
     """Take one step after the other; say what each took, and return 1 if one failed, else 0."""
-    failed, took = [], []
+    failed: list[str] = []
+    took: list[str] = []
     for name, step in steps.items():
         print(f"\ncheck: {name}", flush=True)
         start = time.monotonic()
