@@ -20,7 +20,7 @@ NAME = re.compile(r"\d\d_\w+")
 
 
 class Objective(TypedDict):
-    """What a lesson's learner will be able to do, the heading that serves it, and what practises it."""
+    """An objective of a lesson: in a sentence, with the heading that serves it and the exercise that practises it."""
 
     text: str
     section: str

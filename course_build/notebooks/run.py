@@ -249,7 +249,7 @@ class RecordedCell(TypedDict):
 
 
 class Record(TypedDict):
-    """What `record` returns."""
+    """A notebook's run to its end, as `record` returns it."""
 
     cells: list[RecordedCell]
     died: str | None

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bs4 import BeautifulSoup
 
-from course_build.site.markup import attribute
+from course_build.html_elements import attribute
 
 RULES = {
     "default-src": "'none'",

@@ -17,7 +17,7 @@ import tinycss2
 from bs4 import BeautifulSoup, Tag
 from PIL import Image
 
-from course_build.site.markup import attribute, find_one
+from course_build.html_elements import attribute, find_one
 
 LIBRARIES = "site_libs"
 """The folder of the rendered site that holds what the renderer brought along."""

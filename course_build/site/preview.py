@@ -35,10 +35,10 @@ from smalldocs.config import ConfigError, as_list, glob_match
 from smalldocs.notebook import cell_options
 from smalldocs.site import Site, build
 
-from course_build import BuildError
+from course_build import BuildError, html_elements
+from course_build.html_elements import attribute, classes, find_one, set_classes
 from course_build.paths import LOCK, SITE
-from course_build.site import content_security_policy, markup, page_weight, quarto_project
-from course_build.site.markup import attribute, classes, find_one, set_classes
+from course_build.site import content_security_policy, page_weight, quarto_project
 from course_build.site.quarto_project import CONFIG, Page
 from course_utils.notebook import as_shown
 
@@ -530,7 +530,7 @@ def code_version() -> str:
     modules = [
         Path(__file__),
         Path(page_weight.__file__),
-        Path(markup.__file__),
+        Path(html_elements.__file__),
         Path(content_security_policy.__file__),
         page_weight.LATE,
         LOCK,

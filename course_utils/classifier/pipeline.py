@@ -34,7 +34,7 @@ WINDOW_CHARACTERS = 4_000_000
 
 
 class Result(TypedDict):
-    """What a text was classified as: its most probable label, and the probability of that, from 0 to 1."""
+    """The classification of a text: its most probable label, and the probability of that, from 0 to 1."""
 
     label: str
     score: float

@@ -63,7 +63,7 @@ class Options:
 
 
 class Table(Protocol[Rows]):
-    """What every format can do."""
+    """A file of rows in any format, as `classify` reads and writes it."""
 
     def total(self) -> int | None:
         """Return how many rows there are, if that can be known without reading them all."""
