@@ -73,10 +73,8 @@ def classify_dataset(
     *,
     actors: int,
     text_column: str = "text",
-    prefix: str = "",
-    backend: str = "torch",
-    max_tokens: int | None = None,
     batch_size: int = 1024,
+    **options: object,
 ) -> ray.data.Dataset:
     """Return the dataset with `label`, `score` and `error` for each row, computed when it is read.
 
@@ -85,22 +83,15 @@ def classify_dataset(
         model_name: a folder that every machine sees, or a name on the Hub.
         actors: how many copies of the model work side by side, one core each.
         text_column: the column that holds the texts.
-        prefix: as of `ClassifyBatch`.
-        backend: as of `SentimentPipeline`.
-        max_tokens: as of `SentimentPipeline`.
         batch_size: how many rows a copy gets at once.
+        options: further ones of `ClassifyBatch`.
     """
     import ray.data
 
     return dataset.map_batches(
         ClassifyBatch,
         fn_constructor_args=(model_name,),
-        fn_constructor_kwargs={
-            "text_column": text_column,
-            "prefix": prefix,
-            "backend": backend,
-            "max_tokens": max_tokens,
-        },
+        fn_constructor_kwargs={"text_column": text_column, **options},
         compute=ray.data.ActorPoolStrategy(size=actors),
         # Half of what they use: Ray Data starts the actors first, and where they hold every core of the cluster nothing
         # is left to read the rows with, and all wait for ever (ray-project/ray issue 44687).
