@@ -66,13 +66,21 @@ UNDESCRIBED = "A picture that the code above draws."
 
 
 def mend_config(config: dict) -> dict:
-    """Return `_quarto.yml` without the keys that only Quarto reads."""
+    """Return `_quarto.yml` without what only Quarto reads: some of its keys, and a theme's Sass."""
     kept = json.loads(json.dumps(config, default=str))
     for *path, last in QUARTO_ONLY:
-        part = functools.reduce(lambda node, key: node.get(key) if isinstance(node, dict) else None, path, kept)
-        if isinstance(part, dict):
+        if part := part_of(kept, path):
             part.pop(last, None)
+    if themes := part_of(kept, ["format", "html", "theme"]):
+        for mode, names in themes.items():
+            themes[mode] = [name for name in as_list(names) if not str(name).endswith(".scss")]
     return kept
+
+
+def part_of(config: dict, path: list[str]) -> dict | None:
+    """Return the keys and values that `config` has at the end of a path of keys; None if there are none."""
+    part = functools.reduce(lambda node, key: node.get(key) if isinstance(node, dict) else None, path, config)
+    return part if isinstance(part, dict) else None
 
 
 def mend_outputs(outputs: list[dict]) -> list[dict]:
