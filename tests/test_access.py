@@ -212,6 +212,8 @@ def test_nothing_is_lost_in_the_readers_own_colours(base: str, page: "playwright
         parts = [selector for selector, _ in group]
         for scheme in ("light", "dark"):
             browsers.show_in(page, scheme)
+            page.evaluate("scrollTo(0, 0)")  # Quarto's header hides while the page is scrolled down
+            playwright.expect(page.locator("#quarto-header")).to_be_in_viewport(ratio=1)
             for selector in parts:
                 seen = contrast_within(page.locator(selector).locator("visible=true").first.screenshot())
                 if seen < 3:

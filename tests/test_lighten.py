@@ -81,7 +81,7 @@ def test_neighbouring_tokens_of_one_kind_become_one(lightened: tuple[BeautifulSo
 def test_a_token_that_goes_looks_like_the_code_around_it() -> None:
     css = (ROOT / "styles.css").read_text(encoding="utf-8")
     for kind in page_weight.PLAIN.replace("span", "").split(", "):
-        *_, last = re.findall(rf"#quarto-content code span[^{{]*\{kind}\b[^{{]*{{([^}}]*)}}", css)
+        *_, last = re.findall(rf"code span[^{{]*\{kind}\b[^{{]*{{([^}}]*)}}", css)
         assert last.strip() == "color: var(--code-text);", kind
 
 

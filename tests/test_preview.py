@@ -50,7 +50,7 @@ CONFIG = {
     },
     "format": {
         "html": {
-            "theme": {"light": "litera", "dark": "slate"},
+            "theme": {"light": "default", "dark": ["default", "assets/dark.scss"]},
             "html-math-method": "mathml",
             "respect-user-color-scheme": True,
         }
@@ -341,6 +341,12 @@ def test_only_known_keys_reach_smalldocs(built: smalldocs.site.Site) -> None:
     assert "execute" not in config
     assert set(config["format"]["html"]) == {"theme"}
     assert "execute" in CONFIG, "the mend works on a copy"
+
+
+def test_a_themes_sass_is_left_to_quarto(built: smalldocs.site.Site) -> None:
+    assert any("dark.scss" in warning for warning in built.warnings), "defect: a warning of what is as it should be"
+    themes = preview.mend_config(CONFIG)["format"]["html"]["theme"]
+    assert themes == {"light": ["default"], "dark": ["default"]}
 
 
 def test_a_script_of_quartos_own_language_is_left_to_quarto(project: Path, tmp_path: Path) -> None:

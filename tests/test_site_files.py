@@ -134,8 +134,7 @@ TEXT_ON = [
     *((text, ground) for text in ("ink", "muted", "link", "link-hover") for ground in ("page", "raised", "sunken")),
     *((f"code-{part}", "sunken") for part in ("text", "keyword", "string", "comment", "number", "function", "builtin")),
     ("inline-code", "sunken"),
-    ("on-button", "button"),
-    ("on-hero", "hero"),
+    ("on-button", "link"),
     ("link", "soft"),
     ("page", "link"),
 ]
@@ -145,9 +144,9 @@ MARKS_ON = [(tone, "raised") for tone in ("note", "tip", "important", "warning",
 def properties(scheme: str) -> dict[str, str]:
     """Read the colours of one scheme from the style sheet."""
     css = (ROOT / "styles.css").read_text(encoding="utf-8")
-    light = re.search(r":root \{\s+color-scheme: light;(.*?)\n\}", css, re.DOTALL)[1]
-    dark = re.search(r"body\.quarto-dark \{\s+color-scheme: dark;(.*?)\n\}", css, re.DOTALL)[1]
-    return dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", light + (dark if scheme == "dark" else "")))
+    root = re.search(r":root \{\s+color-scheme: light;(.*?)\n\}", css, re.DOTALL)[1]
+    found = re.findall(r"--([\w-]+): (?:light-dark\((#\w{6}), (#\w{6})\)|(#\w{6}));", root)
+    return {name: both or (dark if scheme == "dark" else light) for name, light, dark, both in found}
 
 
 def contrast(one: str, other: str) -> float:

@@ -69,17 +69,25 @@ UNDESCRIBED = "A picture that the code above draws."
 
 
 def mend_config(config: dict[str, Any]) -> dict[str, Any]:
-    """Return `_quarto.yml` without the keys that only Quarto reads, and the sidebar's words as text instead of HTML."""
+    """Return `_quarto.yml` without what only Quarto reads, keys and Sass, and the sidebar's words as text, not HTML."""
     kept = json.loads(json.dumps(config, default=str))
     sidebar = (kept.get("website") or {}).get("sidebar")
     for entry in as_list(sidebar.get("contents")) if isinstance(sidebar, dict) else ():
         if isinstance(entry, dict) and "text" in entry:
             entry["text"] = html.unescape(str(entry["text"]))
     for *path, last in QUARTO_ONLY:
-        part = functools.reduce(lambda node, key: node.get(key) if isinstance(node, dict) else None, path, kept)
-        if isinstance(part, dict):
+        if part := part_of(kept, path):
             part.pop(last, None)
+    if themes := part_of(kept, ["format", "html", "theme"]):
+        for mode, names in themes.items():
+            themes[mode] = [name for name in as_list(names) if not str(name).endswith(".scss")]
     return kept
+
+
+def part_of(config: dict[str, Any], path: list[str]) -> dict[str, Any] | None:
+    """Return the keys and values that `config` has at the end of a path of keys; None if there are none."""
+    part = functools.reduce(lambda node, key: node.get(key) if isinstance(node, dict) else None, path, config)
+    return part if isinstance(part, dict) else None
 
 
 def mend_outputs(outputs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
