@@ -84,7 +84,7 @@ def mend_config(config: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def part_of(config: dict[str, Any], path: list[str]) -> dict[str, Any] | None:
+def part_of(config: dict[str, Any], path: Iterable[str]) -> dict[str, Any] | None:
     """Return the keys and values that `config` has at the end of a path of keys; None if there are none."""
     part = functools.reduce(lambda node, key: node.get(key) if isinstance(node, dict) else None, path, config)
     return part if isinstance(part, dict) else None
