@@ -10,6 +10,7 @@ import json
 import os
 import random
 import shutil
+import subprocess
 import tarfile
 import threading
 import unicodedata
@@ -22,7 +23,8 @@ import pytest
 from browsers import PHONE
 
 from course_build import BuildError
-from course_build.models import npm
+from course_build.models import packages
+from course_build.models.hashed_files import find_corrupt_file
 from course_build.paths import ROOT
 from course_build.site import demo
 from course_utils import reviews
@@ -358,9 +360,9 @@ def test_a_site_without_the_model_says_what_is_missing(tmp_path: Path, page: "pl
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Empty folders for the models and the build, and no npm but the one that a test puts there."""
     monkeypatch.setattr(demo, "BUILD", tmp_path / "_build")
-    monkeypatch.setattr(npm, "models_folder", lambda: tmp_path / "models")
+    monkeypatch.setattr(packages, "models_folder", lambda: tmp_path / "models")
     monkeypatch.setattr(demo, "make_model", lambda: None)
-    monkeypatch.setattr(npm, "_npm", lambda folder: ["npm"])
+    monkeypatch.setattr(packages, "_npm", lambda folder: ["npm"])
     return tmp_path
 
 
@@ -368,18 +370,18 @@ def fake_npm(monkeypatch: pytest.MonkeyPatch, contents: dict[str, bytes] | None)
     """Let npm put an archive with these files in place, or fail. Returns the list that its calls go into."""
     calls: list[list[str]] = []
 
-    def call(command: list[str], folder: Path) -> str:
+    def run(command: list[str], *_: object, cwd: Path, **__: object) -> subprocess.CompletedProcess[str]:
         calls.append(command)
         if contents is None:
-            return "  npm error network"
-        with tarfile.open(folder / "package.tgz", "w:gz") as archive:
+            return subprocess.CompletedProcess(command, 1, "npm error network")
+        with tarfile.open(cwd / "package.tgz", "w:gz") as archive:
             for name, content in contents.items():
                 entry = tarfile.TarInfo(f"package/dist/{name}")
                 entry.size = len(content)
                 archive.addfile(entry, io.BytesIO(content))
-        return ""
+        return subprocess.CompletedProcess(command, 0, "")
 
-    monkeypatch.setattr(npm, "_call", call)
+    monkeypatch.setattr(packages.progress, "run", run)
     return calls
 
 
@@ -408,7 +410,7 @@ def test_only_the_files_that_the_hashes_are_of_are_kept(world: Path, monkeypatch
     with pytest.raises(BuildError, match="isn't the package"):
         demo.prepare()
     fake_npm(monkeypatch, {"other.js": b""})
-    with pytest.raises(BuildError, match="has no dist/"):
+    with pytest.raises(BuildError, match="is damaged"):
         demo.prepare()
     calls = fake_npm(monkeypatch, {**good, "more.js": b"not wanted"})
     demo.prepare()
@@ -475,4 +477,4 @@ def test_the_description_names_every_file_with_its_hash(site: Path) -> None:
     assert described["maxLength"] == 512
     assert set(described["files"]) == {"ort.js", "ort.wasm", demo.WEIGHTS, "vocab.txt"}
     for name, file in described["files"].items():
-        assert demo.find_corrupt_file(folder, {name: File(**file)}) is None
+        assert find_corrupt_file(folder, {name: File(**file)}) is None

@@ -349,17 +349,6 @@ def test_a_themes_sass_is_left_to_quarto(built: smalldocs.site.Site) -> None:
     assert themes == {"light": ["default"], "dark": ["default"]}
 
 
-def test_a_script_of_quartos_own_language_is_left_to_quarto(project: Path, tmp_path: Path) -> None:
-    copied = shutil.copytree(project, tmp_path / "project")
-    config = CONFIG | {"project": CONFIG["project"] | {"post-render": "lighten.lua"}}
-    (copied / "_quarto.yml").write_text(yaml.safe_dump(config))
-    (copied / "lighten.lua").write_text("print()")
-    with pytest.raises(smalldocs.config.BuildError, match=r"lighten\.lua"):  # defect: it wants a program
-        smalldocs.site.build(copied, quiet=True)
-    preview.render(copied, tmp_path / "_site")
-    assert (tmp_path / "_site" / "index.html").is_file()
-
-
 def test_a_render_is_quiet_reads_only_replaces_the_old_site_and_is_equal(
     project: Path, mended: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

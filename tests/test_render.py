@@ -2,12 +2,9 @@
 
 import io
 import os
-import re
-import shutil
 import subprocess
 import sys
 import urllib.error
-from pathlib import Path
 
 import pytest
 
@@ -126,55 +123,3 @@ def test_where_its_downloads_do_not_answer_quarto_is_not_asked_for(tmp_path, mon
     monkeypatch.setattr(render.progress, "run", lambda *_, **__: pytest.fail("the installer was started"))
     assert render.find_quarto() is None
     assert "timed out" in (tmp_path / "quarto-attempt.log").read_text()
-
-
-def after_quarto(site: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, *options, "-m", "course_build.site.after_quarto", str(site)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-
-
-@pytest.fixture
-def plain(tmp_path):
-    """A page as Quarto leaves it, with a library's style sheet that has a rule which no page needs."""
-    site = tmp_path / "_site"
-    (site / "site_libs").mkdir(parents=True)
-    (site / "site_libs" / "theme.css").write_text(".used{color:red}.not-used{color:blue}")
-    (site / "index.html").write_text('<html><head></head><body><p class="used">Hello</p></body></html>')
-    return site
-
-
-def test_what_quarto_calls_makes_a_site_lighter(plain):
-    result = after_quarto(plain)
-    assert result.returncode == 0, result.stderr
-    assert (plain / "site_libs" / "theme.css").read_text() == ".used{color:red}"
-
-
-def test_a_python_without_the_packages_leaves_quartos_site_as_it_is(plain):
-    before = {path: path.read_bytes() for path in plain.rglob("*") if path.is_file()}
-    result = after_quarto(plain, "-S")
-    assert result.returncode == 1
-    assert result.stderr.splitlines() == [f"{sys.executable}: No module named 'tinycss2'"]
-    assert before == {path: path.read_bytes() for path in plain.rglob("*") if path.is_file()}
-
-
-@pytest.mark.skipif(not render.find_quarto(install=False), reason="needs Quarto")
-@pytest.mark.parametrize("with_packages", [True, False])
-def test_a_plain_quarto_render_is_as_light_as_python_allows(tmp_path, monkeypatch, with_packages):
-    checkout = stage.stage(tmp_path / "checkout")
-    shutil.copytree(ROOT / "course_build", checkout / "course_build")
-    config = checkout / "_quarto.yml"
-    config.write_text(re.sub(r"(?s)(  render:\n).*?(  resources:)", r"\1    - about.qmd\n\2", config.read_text()))
-    python = tmp_path / "python"
-    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" {"" if with_packages else "-S "}"$@"\n')
-    python.chmod(0o755)
-    monkeypatch.setenv("QUARTO_PYTHON", str(python))
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    command = [render.find_quarto(install=False), "render", str(checkout)]
-    result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    assert ("lighter now" in result.stdout) == with_packages
-    assert ("stay as Quarto made them" in result.stdout) != with_packages
-    page = (checkout / "_site" / "about.html").read_text()
-    assert ('<script src="site_libs/' in page) != with_packages
-    sheets = [path.stat().st_size for path in (checkout / "_site" / "site_libs" / "bootstrap").glob("*.min.css")]
-    assert (max(sheets) < 200_000) == with_packages

@@ -5,13 +5,13 @@ import gzip
 import re
 import subprocess
 import sys
-import tarfile
 from itertools import combinations
 
 import pytest
 import torch
 
 from course_build import BuildError
+from course_build.models import packages
 from course_build.training import rated_snippets as making
 from course_utils import reviews
 
@@ -24,9 +24,10 @@ def table():
 
 
 @pytest.fixture(scope="module")
-def sdist(tmp_path_factory):
+def source():
+    """The folder with the authors' archive, which is fetched once."""
     try:
-        return making.fetch_sdist(tmp_path_factory.mktemp("sdist"))
+        return packages.fetch(making.PACKAGE, "reviews")
     except BuildError as error:
         pytest.skip(f"the package index can't be reached: {error}")
 
@@ -186,10 +187,10 @@ def test_importing_the_module_loads_no_pandas():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_the_file_is_what_its_source_gives(sdist, tmp_path, capsys):
+def test_the_file_is_what_its_source_gives(source, tmp_path, capsys):
     """Byte for byte of the CSV; the compressed bytes may differ, for there is more than one zlib."""
     output = tmp_path / "reviews.csv.gz"
-    assert making.run(argparse.Namespace(sdist=sdist, output=output)) == 0
+    assert making.run(argparse.Namespace(output=output)) == 0
     assert gzip.decompress(output.read_bytes()) == gzip.decompress(reviews.DATA.read_bytes())
     assert "23,703 rows" in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir()] == ["reviews.csv.gz"]
@@ -199,16 +200,6 @@ def test_the_compressed_file_notes_no_time_or_name():
     header = reviews.DATA.read_bytes()[:10]
     assert header[3] == 0, "no file name"
     assert header[4:8] == b"\0\0\0\0", "no time"
-
-
-def test_another_sdist_is_refused(tmp_path):
-    sdist = tmp_path / "vaderSentiment-3.3.2.tar.gz"
-    with tarfile.open(sdist, "w:gz"):
-        pass
-    with pytest.raises(BuildError, match=r"vaderSentiment-3\.3\.2\.tar\.gz is not the sdist"):
-        making.read_sdist(sdist)
-    with pytest.raises(BuildError, match="could not read the sdist"):
-        making.read_sdist(tmp_path / "nowhere.tar.gz")
 
 
 def test_a_folder_that_cannot_be_written_gives_a_sentence(tmp_path):

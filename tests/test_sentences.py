@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from course_build.models.prepare import find_corrupt_file
+from course_build.models.hashed_files import find_corrupt_file
 from course_build.training import customer_sentences, held_out_sentences
 from course_build.training.rated_snippets import near_duplicates
 from course_utils import reviews
@@ -40,7 +40,7 @@ def test_copies_are_left_out_and_a_hash_draws_the_splits(small, tmp_path, monkey
     write_files(tmp_path, {name: group[::-1] for name, group in texts.items()})
     again = customer_sentences.read(tmp_path)
     assert set(again.loc[again["split"] == "test", "text"]) == held_out, "whatever the order of the rows"
-    monkeypatch.setattr(customer_sentences.npm, "fetch", lambda package, asker: tmp_path)
+    monkeypatch.setattr(customer_sentences.packages, "fetch", lambda package, asker: tmp_path)
     loaded = {split: customer_sentences.load(split)["text"] for split in ("train", "test")}
     assert set(loaded["test"]) == held_out
     assert sorted([*loaded["train"], *loaded["test"]]) == sorted(table["text"])

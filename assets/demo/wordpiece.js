@@ -1,5 +1,8 @@
 // DistilBERT's tokenizer: what the model's own one does to a text, in a hundred lines. It follows J. Devlin and others
 // (2019), "BERT", and answers as `DistilBertTokenizer` does, id for id: tests/test_demo.py holds the two together.
+//
+// The npm package @huggingface/tokenizers 0.2.0 does not: it writes a capital sigma at the end of a word in its other
+// form, leaves ideographs beyond U+FFFF in the word around them, and drops, as accents, the marks that NEWER names.
 
 const SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 const LONGEST_WORD = 100; // characters; a longer word is unknown

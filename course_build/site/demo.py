@@ -4,7 +4,7 @@ The demo (`assets/demo/`) computes the sentiment model in the reader's browser. 
 are no source:
 
 * onnxruntime-web, from the npm registry: one script and one WebAssembly program, held to the hashes below and kept with
-  the models (`course_build.models.npm`).
+  the models (`course_build.models.packages`).
 * the model: the export to ONNX, with its weights as 8-bit integers (`write_int8_weights`).
 * its vocabulary.
 
@@ -20,16 +20,17 @@ import shutil
 from pathlib import Path
 
 from course_build import BuildError
-from course_build.models import npm
-from course_build.models.prepare import find_corrupt_file, hash_file
+from course_build.models import packages
+from course_build.models.hashed_files import find_corrupt_file, hash_file
 from course_build.paths import BUILD
 from course_utils.models import EXPORT_RECORD, ONNX_FP32, SENTIMENT_MODEL, CheckpointError, File, onnx_folder
 
-RUNTIME = npm.Package(
+RUNTIME = packages.Package(
+    kind="npm",
     name="onnxruntime-web",
     version="1.30.0",
     size="33 MB; about a minute on a slow line",
-    folder="dist",
+    folder="package/dist",
     files={
         "ort.wasm.bundle.min.mjs": File(73054, "11e64bd8ffe11bd1a2a2f0d6275fdfbbba7262f0b76b99b53d228a8a22ef3d90"),
         "ort-wasm-simd-threaded.wasm": File(
@@ -81,7 +82,7 @@ def prepare() -> None:
     Raises:
         BuildError: npm or the registry can't be reached, the package isn't what it was, or the export isn't there.
     """
-    npm.fetch(RUNTIME, "demo")
+    packages.fetch(RUNTIME, "demo")
     make_model()
     (BUILD / "demo-attempt.log").unlink(missing_ok=True)
 

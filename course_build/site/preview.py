@@ -44,14 +44,12 @@ from course_utils.notebook import as_shown
 
 QUARTO_ONLY = {
     ("execute",),
-    ("filters",),
     ("language",),
-    ("project", "post-render"),
     ("format", "html", "html-math-method"),
     ("format", "html", "respect-user-color-scheme"),
 }
-"""Keys of `_quarto.yml` for Quarto alone. smalldocs runs no code, no filter and no Lua script, has words of its own and
-follows the browser's colour scheme anyway; the maths is `mathml` below, and what the script does is done here, too."""
+"""Keys of `_quarto.yml` for Quarto alone. smalldocs runs no code, has words of its own and follows the browser's colour
+scheme anyway; the maths is `mathml` below."""
 
 ANNOTATION = re.compile(r"\s*#\s*&lt;(\d+)&gt;\s*</span>\s*$", re.MULTILINE)
 """The end of a highlighted line of code with an annotation."""
@@ -59,8 +57,8 @@ EMPTY_COMMENT = re.compile(r"\s*<span class=\"co\">\s*</span>$")
 BACKTICKS = re.compile(r"`([^`]+)`")
 BODY_CLASSES = "body-classes"
 SIDEBAR_CLASSES = {"nav-sidebar", "floating", "has-sidebar"}
-LOOKED_INTO = {".css", ".jpg", ".png", ".svg"}
-"""What finishing a page reads besides the page: the pictures' sizes, and the fonts of the style sheets."""
+LOOKED_INTO = {".jpg", ".png"}
+"""What finishing a page reads besides the page: the sizes of pictures."""
 
 UNDESCRIBED = "A picture that the code above draws."
 

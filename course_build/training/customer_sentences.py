@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
-from course_build.models import npm
+from course_build.models import packages
 from course_build.training import held_out_sentences
 from course_build.training.rated_snippets import clean, keep_first
 from course_utils import reviews
@@ -20,11 +20,12 @@ from course_utils.models import File
 if TYPE_CHECKING:
     import pandas as pd
 
-PACKAGE = npm.Package(
+PACKAGE = packages.Package(
+    kind="npm",
     name="sentiment",
     version="5.0.2",
     size="140 kB",
-    folder="test/fixtures",
+    folder="package/test/fixtures",
     files={
         "amazon.json": File(77271, "bc5eb0cac49fc45987301f1dc2d02cf5ca356ba6c882be179dce77d74e666ed9"),
         "imdb.json": File(104395, "44a7b9082ed732ee2de3c858ea5ee2e99aca34f239a1c4359d3a300bf099bdb5"),
@@ -52,7 +53,7 @@ def load(split: str) -> "pd.DataFrame":
 
     `label` is `"NEGATIVE"` or `"POSITIVE"`. Raises `BuildError` when the package can't be fetched.
     """
-    table = read(npm.fetch(PACKAGE, "train"))
+    table = read(packages.fetch(PACKAGE, "train"))
     return table[table["split"] == split].drop(columns="split").reset_index(drop=True)
 
 

@@ -27,10 +27,7 @@ import html
 import io
 import os
 import re
-import subprocess
-import sys
 import tarfile
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,15 +36,22 @@ from typing import TypedDict
 import numpy as np
 
 from course_build import BuildError
-from course_build.setup import pip_and_uv_settings
+from course_build.models.packages import Package, fetch
+from course_utils.models import File
 from course_utils.reviews import COLUMNS, DATA
 
-PACKAGE = "vaderSentiment"
-VERSION = "3.3.2"
-SDIST_SHA256 = "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9"
 FOLDER = "hutto_ICWSM_2014"
-ARCHIVE = f"{PACKAGE}-{VERSION}/additional_resources/{FOLDER}.tar.gz"
+ARCHIVE = f"{FOLDER}.tar.gz"
 """An archive in the archive: the data set as its authors published it."""
+
+PACKAGE = Package(
+    kind="sdist",
+    name="vaderSentiment",
+    version="3.3.2",
+    size="2 MB",
+    folder="vaderSentiment-3.3.2/additional_resources",
+    files={ARCHIVE: File(2338514, "d5bb07d87474b3eb8d30b4deccbc23f19d742a6c5718fbacc65485b70b95c5fa")},
+)
 
 FILES = {
     "movie": "movieReviewSnippets",
@@ -67,41 +71,10 @@ PLACEHOLDERS = re.compile(r"@anonymous|http://url_removed", re.IGNORECASE)
 """What the authors wrote over names and addresses in tweets: it makes strangers look alike."""
 
 
-def fetch_sdist(folder: Path) -> Path:
-    """Download the sdist with pip into `folder`; raise `BuildError` with pip's last line if that fails."""
-    requirement = f"{PACKAGE}=={VERSION}"
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-    # Only this package as source: with `:all:`, pip would also compile the tools that read the sdist's metadata.
-    command += ["--no-binary", PACKAGE, "--dest", str(folder), requirement]
-    environ = pip_and_uv_settings.pip_environ("download")
-    result = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
-    found = sorted(folder.glob("*.tar.gz"))
-    if result.returncode or not found:
-        reason = (result.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
-        raise BuildError(f"could not download {requirement} ({reason}); check the package index, or give --sdist PATH")
-    return found[0]
-
-
-def read_sdist(sdist: Path) -> dict[str, bytes]:
-    """Return file name to content of the sdist's rated snippets, after checking the sdist's sha256.
-
-    Raises `BuildError` if the sdist can't be read or isn't the one this module was written for.
-    """
-    try:
-        content = sdist.read_bytes()
-    except OSError as error:
-        raise BuildError(f"could not read the sdist {sdist}: {error.strerror}") from error
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != SDIST_SHA256:
-        raise BuildError(
-            f"{sdist.name} is not the sdist of {PACKAGE} {VERSION}: its sha256 is {digest}, expected {SDIST_SHA256}; "
-            "download it again"
-        )
+def read_archive(path: Path) -> dict[str, bytes]:
+    """Return file name to content of the rated snippets in the authors' archive."""
     names = [f"{stem}_{part}.txt" for stem in FILES.values() for part in ("GroundTruth", "anonDataRatings")]
-    with (
-        tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as sources,
-        tarfile.open(fileobj=sources.extractfile(ARCHIVE), mode="r:gz") as archive,
-    ):
+    with tarfile.open(path) as archive:
         found = {name: archive.extractfile(f"{FOLDER}/{name}") for name in names}
         return {name: file.read() for name, file in found.items() if file}
 
@@ -233,7 +206,7 @@ def assign_splits(rows: list[Row]) -> None:
 
 
 def make_csv(files: dict[str, bytes]) -> bytes:
-    """Return the reviews as CSV (UTF-8, Unix line ends) from the files of the sdist."""
+    """Return the reviews as CSV (UTF-8, Unix line ends) from the files of the archive."""
     rows = list(read_rows(files))
     assign_splits(rows)
     table = io.StringIO(newline="")
@@ -256,15 +229,12 @@ def write_gzip(content: bytes, target: Path) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("--sdist", type=Path, help=f"the sdist of {PACKAGE} {VERSION} (default: pip downloads it)")
     parser.add_argument("--output", type=Path, default=DATA, help="the file to write (default: the one of the course)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the reviews and say how many rows each split has; return the exit status."""
-    with tempfile.TemporaryDirectory() as folder:
-        files = read_sdist(arguments.sdist or fetch_sdist(Path(folder)))
-    content = make_csv(files)
+    content = make_csv(read_archive(fetch(PACKAGE, "reviews") / ARCHIVE))
     write_gzip(content, arguments.output)
     rows = list(csv.DictReader(io.StringIO(content.decode())))
     splits = Counter((row["source"], row["split"] or "(none)") for row in rows)
