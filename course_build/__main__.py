@@ -28,7 +28,7 @@ COMMANDS = {
     "site": ("course_build.site.build", "do all the set-up and render the site; again, render what changed", LEARN),
     "models": ("course_build.models.prepare", "prepare the models that the lessons use, without the Hub", LEARN),
     "execute": ("course_build.notebooks.execute", "run lessons and save what they put out", RUN),
-    "preview": ("course_build.site.preview", "serve the rendered site on this machine", LEARN),
+    "preview": ("course_build.preview.local_server", "serve the rendered site on this machine", LEARN),
     "check": ("course_build.check", "prove everything: lint, tests, and every output of every notebook", ALL),
     "lab": ("course_build.lab", "open the lessons in JupyterLab", LEARN),
     "bench": ("course_build.bench", "measure speed beside the peers, into benchmarks/", RUN),

@@ -14,7 +14,8 @@ import pytest
 
 from course_build.lessons import index as lessons
 from course_build.paths import NOTEBOOKS
-from course_build.site import demo, page_weight, preview, render
+from course_build.preview import local_server
+from course_build.site import demo, page_weight, render
 from course_build.site.stage import stage
 from course_utils import SentimentPipeline, checkpoint
 from course_utils.classifier.backends import cores
@@ -175,7 +176,7 @@ def base(site: Path) -> Iterator[str]:
 @contextlib.contextmanager
 def served(site: Path) -> Iterator[str]:
     """Serve a rendered site, and give its address."""
-    with preview.server(site, 0) as running:
+    with local_server.server(site, 0) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         try:
             yield f"http://127.0.0.1:{running.server_port}"

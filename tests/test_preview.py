@@ -22,7 +22,7 @@ from sitefiles import as_typed
 
 from course_build import BuildError
 from course_build.lessons.parts import escape
-from course_build.site import preview
+from course_build.preview import local_server, mends, smalldocs_site
 
 TITLE = 'Two: "<2>", *a*, `b`, [c](d) & 5 $, 6 $ #1 -- R&amp;B'
 CONFIG = {
@@ -155,9 +155,9 @@ def raw(built: smalldocs.site.Site) -> Path:
 
 @pytest.fixture(scope="module")
 def mended(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site as `preview.render` makes it."""
+    """The site as `smalldocs_site.render` makes it."""
     site = tmp_path_factory.mktemp("mended") / "_site"
-    preview.render(project, site)
+    smalldocs_site.render(project, site)
     return site
 
 
@@ -196,7 +196,7 @@ def test_annotations_become_marks_and_notes(raw: Path, mended: Path) -> None:
 def test_a_cell_with_marks_and_no_list_keeps_what_follows() -> None:
     code = '<pre><code class="sourceCode">x <span class="co"># &lt;1&gt;</span></code></pre>'
     soup = BeautifulSoup(f'<div class="cell">{code}</div><p>t</p>', "html.parser")
-    preview.mend_annotations(soup)
+    mends.mend_annotations(soup)
     assert soup.p.get_text() == "t"
     assert not soup.dl
     assert "<1>" not in soup.get_text()
@@ -204,7 +204,7 @@ def test_a_cell_with_marks_and_no_list_keeps_what_follows() -> None:
 
 def test_every_figure_has_an_alternative(raw: Path, mended: Path) -> None:
     assert [bool(cell(raw, n).img.get("alt")) for n in (4, 5, 6)] == [False, True, False], "defect"
-    assert [cell(mended, n).img["alt"] for n in (4, 5, 6)] == ["A caption", "Two bars", preview.UNDESCRIBED]
+    assert [cell(mended, n).img["alt"] for n in (4, 5, 6)] == ["A caption", "Two bars", mends.UNDESCRIBED]
 
 
 def test_outputs_are_what_a_terminal_would_show(raw: Path, mended: Path) -> None:
@@ -237,7 +237,7 @@ def test_maths_is_native_and_comes_from_no_other_host(raw: Path, mended: Path) -
 def test_a_formula_that_cannot_be_read_is_named(tex: str) -> None:
     soup = BeautifulSoup(rf'<span class="math inline">\({tex}\)</span>', "html.parser")
     with pytest.raises(BuildError, match="formula"):
-        preview.mend_maths(soup)
+        mends.mend_maths(soup)
 
 
 def test_an_icon_stands_alone(raw: Path, mended: Path) -> None:
@@ -337,7 +337,7 @@ def test_only_known_keys_reach_smalldocs(built: smalldocs.site.Site) -> None:
     warnings = "\n".join(built.warnings)
     for key in ("execute", "language", "html-math-method", "respect-user-color-scheme", "listing.feed.type"):
         assert key in warnings, "defect: Quarto's own keys are warned of"
-    config = preview.mend_config(CONFIG)
+    config = mends.mend_config(CONFIG)
     assert "execute" not in config
     assert set(config["format"]["html"]) == {"theme"}
     assert "execute" in CONFIG, "the mend works on a copy"
@@ -345,7 +345,7 @@ def test_only_known_keys_reach_smalldocs(built: smalldocs.site.Site) -> None:
 
 def test_a_themes_sass_is_left_to_quarto(built: smalldocs.site.Site) -> None:
     assert any("dark.scss" in warning for warning in built.warnings), "defect: a warning of what is as it should be"
-    themes = preview.mend_config(CONFIG)["format"]["html"]["theme"]
+    themes = mends.mend_config(CONFIG)["format"]["html"]["theme"]
     assert themes == {"light": ["default"], "dark": ["default"]}
 
 
@@ -359,7 +359,7 @@ def test_a_render_is_quiet_reads_only_replaces_the_old_site_and_is_equal(
     before, site = contents(project), shutil.copytree(mended, tmp_path / "_site")
     (site / "stale.html").write_text("", encoding="utf-8")
     (site / "index.html").write_text("the old one", encoding="utf-8")
-    preview.render(project, site)
+    smalldocs_site.render(project, site)
     assert contents(project) == before
     assert capfd.readouterr() == ("", "")
     assert [path.name for path in tmp_path.iterdir()] == ["_site"]
@@ -401,7 +401,7 @@ def test_what_is_wrong_is_said_and_the_old_site_stays(
     site.mkdir()
     (site / "index.html").write_text("the old one", encoding="utf-8")
     with pytest.raises(BuildError, match=says):
-        preview.render(broken(project, tmp_path, name, content), site)
+        smalldocs_site.render(broken(project, tmp_path, name, content), site)
     assert [path.name for path in site.iterdir()] == ["index.html"]
     assert {path.name for path in tmp_path.iterdir()} == {"_site", "broken"}
 
@@ -409,7 +409,7 @@ def test_what_is_wrong_is_said_and_the_old_site_stays(
 def test_a_folder_that_is_no_site_is_not_replaced(project: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("precious", encoding="utf-8")
     with pytest.raises(BuildError, match="not a rendered site"):
-        preview.render(project, tmp_path)
+        smalldocs_site.render(project, tmp_path)
     assert (tmp_path / "thesis.txt").exists()
 
 
@@ -426,12 +426,12 @@ def test_a_swap_that_fails_brings_the_old_site_back(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(Path, "rename", refuse_the_fresh_one)
     with pytest.raises(PermissionError):
-        preview.swap(tmp_path / "fresh", tmp_path / "site")
+        smalldocs_site.swap(tmp_path / "fresh", tmp_path / "site")
     assert (tmp_path / "site" / "index.html").read_text(encoding="utf-8") == "site"
 
 
 def test_the_server_serves_the_site_and_its_404(mended: Path, tmp_path: Path) -> None:
-    with preview.server(mended, 0) as running:
+    with local_server.server(mended, 0) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         base = f"http://127.0.0.1:{running.server_port}"
         with urllib.request.urlopen(f"{base}/notebooks/two.html") as answer:
@@ -441,7 +441,7 @@ def test_the_server_serves_the_site_and_its_404(mended: Path, tmp_path: Path) ->
         assert missing.value.code == 404
         assert b"Not here" in missing.value.read()
         with pytest.raises(BuildError, match="Port"):
-            preview.server(mended, running.server_port)
+            local_server.server(mended, running.server_port)
         running.shutdown()
     with pytest.raises(BuildError, match="make site"):
-        preview.server(tmp_path, 0)
+        local_server.server(tmp_path, 0)

@@ -4,7 +4,7 @@ import pytest
 
 from course_build import BuildError
 from course_build.front_matter import parse_yaml
-from course_build.site import quarto_project
+from course_build.preview import quarto_project
 
 RIGHT = """title: 2026
 date: 2026-01-10

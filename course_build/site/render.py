@@ -11,8 +11,9 @@ from pathlib import Path
 
 from course_build import BuildError, progress
 from course_build.paths import BUILD, SITE
+from course_build.preview import finished_pages, smalldocs_site
 from course_build.setup import environment, pip_and_uv_settings
-from course_build.site import content_security_policy, page_weight, preview
+from course_build.site import content_security_policy, page_weight
 
 PAGES = BUILD / "pages"
 """Pages that the preview renderer finished, kept for the next time."""
@@ -49,7 +50,7 @@ def render(staged: Path, output: Path = SITE, renderer: str = "auto") -> None:
 
 def _made_of(staged: Path, quarto: str | None) -> str:
     """Hash what a rendered site depends on: the staged files, the renderer, and the code that calls it."""
-    digest = hashlib.sha256(f"{quarto} {preview.code_version()}".encode())
+    digest = hashlib.sha256(f"{quarto} {finished_pages.code_version()}".encode())
     for path in sorted(path for path in staged.rglob("*") if path.is_file()):
         digest.update(f"{path.relative_to(staged).as_posix()}\0".encode() + path.read_bytes())
     return digest.hexdigest()
@@ -75,7 +76,7 @@ def render_with(quarto: str | None, staged: Path, output: Path, pages: Path | No
     `pages` is a folder in which the preview keeps finished pages for the next time.
     """
     if quarto is None:
-        preview.render(staged, output, pages)
+        smalldocs_site.render(staged, output, pages)
     else:
         _render_with_quarto(quarto, staged, output)
 
@@ -119,4 +120,4 @@ def _render_with_quarto(quarto: str, staged: Path, output: Path) -> None:
         raise BuildError("Quarto made no folder _site: set output-dir to _site in _quarto.yml.")
     page_weight.lighten_site(staged / "_site")
     content_security_policy.add_to_site(staged / "_site")
-    preview.swap(staged / "_site", output)
+    smalldocs_site.swap(staged / "_site", output)

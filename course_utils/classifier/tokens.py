@@ -22,7 +22,7 @@ NO_LIMIT = 1_000_000
 
 @dataclass
 class Tokens:
-    """How texts become token ids, and how rows of ids are padded."""
+    """The way from texts to token ids, and the padding of rows of ids."""
 
     encode: Callable[[list[str]], list[list[int]]]
     """From n texts to their token ids, special ones included, cut off at the model's limit."""

@@ -78,7 +78,7 @@ def only_the_bare_colon_is_an_error():
 def render_cell(tmp_path, source: str, output: str) -> BeautifulSoup:
     """Render a project of one notebook, with one cell and one saved output, as the course's pages are rendered."""
 
-    from course_build.site import preview
+    from course_build.preview import smalldocs_site
 
     project = tmp_path / "project"
     project.mkdir()
@@ -87,7 +87,7 @@ def render_cell(tmp_path, source: str, output: str) -> BeautifulSoup:
     cell = nbformat.v4.new_code_cell(source, outputs=[nbformat.v4.new_output("stream", name="stdout", text=output)])
     cells = [nbformat.v4.new_raw_cell("---\ntitle: Page\n---"), cell]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), project / "page.ipynb")
-    preview.render(project, tmp_path / "site")
+    smalldocs_site.render(project, tmp_path / "site")
     return BeautifulSoup((tmp_path / "site" / "page.html").read_text(encoding="utf-8"), "html.parser")
 
 

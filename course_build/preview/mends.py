@@ -1,28 +1,16 @@
-"""Render the site without Quarto, and serve a rendered site on this machine.
+"""The mends of what smalldocs shows otherwise than Quarto does on our pages.
 
-The preview renderer is smalldocs, pinned exactly, which reads the same `_quarto.yml` as Quarto. What this version of
-it shows differently from Quarto on our pages is mended here: some of it on a private copy of the staged project before
-smalldocs reads it, the rest on the pages that it wrote. Each mend is a function of its own, and each has a test that
-first shows the defect, so that an upgrade that cures one is noticed and the mend goes.
+Each mend is a function of its own, and each has a test that first shows the defect, so that an upgrade that cures one
+is noticed and the mend goes.
 """
 
-import argparse
-import contextlib
 import copy
 import functools
-import hashlib
 import html
-import http.server
 import json
-import os
 import posixpath
 import re
-import shutil
-import sys
-import tempfile
-import traceback
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,16 +18,12 @@ import yaml
 from bs4 import BeautifulSoup, Tag
 from latex2mathml.converter import convert
 from nbformat import NotebookNode
-from smalldocs.config import BuildError as SmalldocsBuildError
-from smalldocs.config import ConfigError, as_list, glob_match
+from smalldocs.config import as_list
 from smalldocs.notebook import cell_options
-from smalldocs.site import Site, build
 
-from course_build import BuildError, html_elements
+from course_build import BuildError
 from course_build.html_elements import attribute, classes, find_one, set_classes
-from course_build.paths import LOCK, SITE
-from course_build.site import content_security_policy, page_weight, quarto_project
-from course_build.site.quarto_project import CONFIG, Page
+from course_build.preview.quarto_project import Page
 from course_utils.notebook import as_shown
 
 QUARTO_ONLY = {
@@ -53,12 +37,14 @@ scheme anyway; the maths is `mathml` below."""
 
 ANNOTATION = re.compile(r"\s*#\s*&lt;(\d+)&gt;\s*</span>\s*$", re.MULTILINE)
 """The end of a highlighted line of code with an annotation."""
+
 EMPTY_COMMENT = re.compile(r"\s*<span class=\"co\">\s*</span>$")
+
 BACKTICKS = re.compile(r"`([^`]+)`")
+
 BODY_CLASSES = "body-classes"
+
 SIDEBAR_CLASSES = {"nav-sidebar", "floating", "has-sidebar"}
-LOOKED_INTO = {".jpg", ".png"}
-"""What finishing a page reads besides the page: the sizes of pictures."""
 
 UNDESCRIBED = "A picture that the code above draws."
 
@@ -349,27 +335,6 @@ def mend_missing_page(page: BeautifulSoup, base: str) -> None:
         element["content"] = base
 
 
-# ---------------------------------------------------------------------------------------------------- the whole site
-
-
-def broken_links(site: Site, source: Path) -> list[str]:
-    """Return where links of the project in `source` lead nowhere, each once.
-
-    A file that the build itself makes, such as the feed, is not missing. What `_quarto.yml` links to, smalldocs names
-    on each page, from the site's root.
-    """
-    found = []
-    for name, link in site.broken:
-        address, _, why = link.partition(" (")
-        if (site.out / address.partition("#")[0].lstrip("/")).is_file():
-            continue
-        in_settings = quarto_project.line_of(source / CONFIG, address.lstrip("/"))
-        line = in_settings or quarto_project.line_of(source / name, address)
-        place = f"{CONFIG if in_settings else name}{f', line {line}' if line else ''}"
-        found.append(f"{place}: {address.lstrip('/') if in_settings else address}{f' ({why}' if why else ''}")
-    return list(dict.fromkeys(found))
-
-
 def mend_page(
     page: BeautifulSoup, path: str, fronts: dict[str, dict[str, Any]], notebook: NotebookNode | None, base: str
 ) -> None:
@@ -390,244 +355,3 @@ def mend_page(
     mend_downloads(page)
     if path == "404.html":
         mend_missing_page(page, base)
-
-
-@contextlib.contextmanager
-def by_smalldocs(project: Path, source: Path) -> Generator[None]:
-    """Turn what smalldocs says of a project that was made of the one in `source` into a sentence with a place.
-
-    Raises:
-        BuildError: smalldocs can't go on. The message names the line of `_quarto.yml` that smalldocs quotes, or the
-            page that it was at when it fell over something that `quarto_project` lets pass.
-    """
-    try:
-        yield
-    except (ConfigError, SmalldocsBuildError) as error:
-        quoted = re.search(r"'([^']+)'", str(error))
-        line = quarto_project.line_of(source / CONFIG, quoted[1]) if quoted else None
-        raise BuildError(f"{f'{CONFIG}, line {line}: ' if line else ''}{error}".replace(str(project), ".")) from error
-    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-        pages = [frame.f_locals.get("page") for frame, _ in traceback.walk_tb(error.__traceback__)]
-        name = next((str(page.src) for page in reversed(pages) if hasattr(page, "src")), CONFIG)
-        raise BuildError(
-            f"{name} holds something that the preview can't read ({type(error).__name__}: {error})."
-            " Quarto may say what it is: quarto render"
-        ) from error
-
-
-def render_project(project: Path, source: Path, pages: Path | None = None) -> Path:
-    """Render a private copy of the staged project in `source` in place; return the folder of the finished site.
-
-    `pages` is a folder that keeps each finished page under a hash of all that it is made of. What smalldocs wrote is
-    a second's work; mending and lightening it takes six times as long, and is done again for what changed.
-    """
-    settings = quarto_project.read_config(source)
-    (project / CONFIG).write_text(yaml.safe_dump(mend_config(settings.value), sort_keys=False), encoding="utf-8")
-    with by_smalldocs(project, source):
-        sources = quarto_project.read_pages(project)
-    patterns = [str(pattern) for pattern in as_list((settings.value.get("project") or {}).get("resources"))]
-    originals = {
-        path: path.read_bytes()
-        for path in sorted(project.rglob("*.ipynb"))
-        if any(glob_match(path.relative_to(project).as_posix(), pattern) for pattern in patterns)
-    }
-    for page in sources:
-        path = project / page.name
-        times = path.stat()
-        path.write_text(mend_source(page), encoding="utf-8")
-        # The cards and the sitemap carry it.
-        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    with by_smalldocs(project, source):
-        site = build(project, quiet=True)
-    if broken := broken_links(site, source):
-        raise BuildError("These links lead nowhere:\n  " + "\n  ".join(broken))
-    for warning in site.warnings:
-        if "broken link" not in warning:
-            print(f"preview: {warning}", file=sys.stderr)
-    fronts = {page.address: page.front for page in sources}
-    base = posixpath.join(urlsplit(str(site.project.website.get("site-url") or "")).path or "/", "")
-    kept, around = Kept(pages), hash_files(site.out, LOOKED_INTO)
-    for written in sources:
-        name, notebook = written.address, written.notebook
-        path = site.out / name
-        if not path.exists():  # a draft
-            continue
-        figures = path.with_name(f"{path.stem}_files")
-        # A card's minutes are those of another page.
-        own = fronts if b"quarto-grid-link" in path.read_bytes() else fronts[name]
-        with kept.files(
-            [path, figures], repr([name, base, around, own, notebook]).encode() + path.read_bytes()
-        ) as made:
-            if not made:
-                page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-                try:
-                    mend_page(page, name, fronts, notebook, base)
-                except BuildError as error:
-                    raise BuildError(f"{written.name}: {error}") from error
-                page_weight.lighten_page(page, path)
-                path.write_text(content_security_policy.add(str(page)), encoding="utf-8")
-    names = page_weight.used_names(site.out)
-    for path in sorted((site.out / page_weight.LIBRARIES).rglob("*.css")):
-        with kept.files([path], repr(sorted(names)).encode() + path.read_bytes()) as made:
-            if not made:
-                path.write_text(page_weight.prune(path.read_text(encoding="utf-8"), names), encoding="utf-8")
-    kept.forget_the_rest()
-    for path, content in originals.items():
-        (site.out / path.relative_to(project)).write_bytes(content)
-    return site.out
-
-
-def hash_files(folder: Path, suffixes: set[str]) -> str:
-    """Hash the names and the contents of a folder's files of some kinds."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.suffix in suffixes):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0".encode() + path.read_bytes())
-    return digest.hexdigest()
-
-
-class Kept:
-    """Files that were made before, each under a hash of what it is made of; nothing where there is no folder."""
-
-    def __init__(self, folder: Path | None) -> None:
-        """Name the folder; it is made when the first file is kept."""
-        self.folder = folder
-        self.used: set[str] = set()
-
-    @contextlib.contextmanager
-    def files(self, paths: list[Path], made_of: bytes) -> Generator[bool]:
-        """Put files and folders that were made before in their places and yield True, or keep what the block makes."""
-        if self.folder is None:
-            yield False
-            return
-        store = self.folder / hashlib.sha256(code_version().encode() + made_of).hexdigest()[:32]
-        self.used.add(store.name)
-        if store.is_dir():
-            for number, path in enumerate(paths):
-                if (store / str(number)).exists():
-                    _copy(store / str(number), path)
-            yield True
-            return
-        yield False
-        fresh = store.with_suffix(".new")
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
-        for number, path in enumerate(paths):
-            if path.exists():
-                _copy(path, fresh / str(number))
-        fresh.rename(store)
-
-    def forget_the_rest(self) -> None:
-        """Delete what this render had no use for."""
-        for path in self.folder.iterdir() if self.folder and self.folder.is_dir() else ():
-            if path.name not in self.used:
-                shutil.rmtree(path)
-
-
-def _copy(source: Path, target: Path) -> None:
-    if source.is_dir():
-        shutil.copytree(source, target, dirs_exist_ok=True)
-    else:
-        shutil.copyfile(source, target)
-
-
-@functools.cache
-def code_version() -> str:
-    """Hash the code that finishes a page, and the versions of what it calls."""
-    modules = [
-        Path(__file__),
-        Path(page_weight.__file__),
-        Path(html_elements.__file__),
-        Path(content_security_policy.__file__),
-        page_weight.LATE,
-        LOCK,
-    ]
-    return hashlib.sha256(b"".join(path.read_bytes() for path in modules)).hexdigest()
-
-
-def render(source: Path, output: Path, pages: Path | None = None) -> None:
-    """Render the staged project in `source` to the new folder `output`.
-
-    `source` is only read. `output` is replaced in one step and only by a finished site, so that a render which fails
-    leaves the old one as it was. Raises `BuildError` with a sentence that says what to mend. `pages` is a folder in
-    which finished pages are kept for the next time.
-    """
-    source, output = Path(source), Path(output)
-    if output.exists() and (not output.is_dir() or (any(output.iterdir()) and not (output / "index.html").is_file())):
-        raise BuildError(f"{output} is not a rendered site, and would be replaced by one: give another folder.")
-    quarto_project.read_config(source)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the output, so that the swap is a rename on one file system.
-    with tempfile.TemporaryDirectory(prefix=".preview-", dir=output.parent) as folder:
-        project = Path(folder) / "project"
-        shutil.copytree(source, project, ignore=shutil.ignore_patterns("_site", ".ipynb_checkpoints"))
-        swap(render_project(project, source, pages), output)
-
-
-def swap(fresh: Path, output: Path) -> None:
-    """Put a finished folder in the place of the old one, which comes back if that fails. Both are on one file system.
-
-    Raises:
-        OSError: a folder can't be renamed; `output` is as it was.
-    """
-    old = fresh.with_name(f"{fresh.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if output.exists():
-        output.rename(old)
-    try:
-        fresh.rename(output)
-    except OSError:
-        if old.exists():
-            old.rename(output)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-# ---------------------------------------------------------------------------------------------------- the command
-
-
-class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serve a rendered site, and its own page for what isn't there."""
-
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Answer a missing page with the site's 404 page."""
-        missing = Path(self.directory) / "404.html"
-        if code != 404 or not missing.is_file():
-            super().send_error(code, message, explain)
-            return
-        body = missing.read_bytes()
-        self.send_response(code)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing of each request."""
-
-
-def server(site: Path, port: int) -> http.server.ThreadingHTTPServer:
-    """Return a server of the site for this machine only. Port 0 takes any free one."""
-    if not (site / "index.html").is_file():
-        raise BuildError(f"{site} holds no rendered site: `make site` makes it.")
-    try:
-        return http.server.ThreadingHTTPServer(("127.0.0.1", port), functools.partial(Handler, directory=str(site)))
-    except OSError as error:
-        raise BuildError(f"Port {port} can't be used ({error.strerror}): give another one with --port.") from error
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's options."""
-    parser.add_argument("--port", type=int, default=8000, help="the port to listen on (default: %(default)s)")
-    parser.add_argument("--site", type=Path, default=SITE, help="the rendered site (default: _site)")
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Serve the rendered site until the reader presses Ctrl+C."""
-    with server(arguments.site, arguments.port) as site:
-        print(f"The site is at http://127.0.0.1:{site.server_port}/. Press Ctrl+C to stop.", flush=True)
-        try:
-            site.serve_forever()
-        except KeyboardInterrupt:
-            print()
-    return 0
