@@ -34,7 +34,7 @@ COMMANDS = {
     "bench": ("course_build.bench", "measure speed beside the peers, into benchmarks/", RUN),
     "clean": ("course_build.clean", "delete what was built; the environment and the models stay", None),
     "demo": ("course_build.site.demo", "fetch and make what the demo in the browser needs", LEARN),
-    "blog": ("course_build.site.blog", "make a small Quarto blog of your own, ready to render", LEARN),
+    "blog": ("course_build.site.learners_blog", "make a small Quarto blog of your own, ready to render", LEARN),
     "train": ("course_build.training.train", "train the adapters that the embedded models are made of", RUN),
     "new-lesson": ("course_build.lessons.new", "make all that a new lesson needs, working from the start", ALL),
     "rename-lesson": ("course_build.lessons.rename", "give a lesson another title, everywhere", ALL),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from course_build.lessons import index as lessons
 from course_build.models import prepare
-from course_build.notebooks.compare import SANITIZER
+from course_build.notebooks.compare_outputs import SANITIZER
 from course_build.paths import NOTEBOOKS, ROOT
 from course_build.progress import in_words
 from course_build.setup import network_off

@@ -11,6 +11,9 @@ NOTEBOOKS = ROOT / "notebooks"
 BUILD = ROOT / "_build"
 """Everything that is made on the way to the site and can be made again."""
 
+STAGED = BUILD / "site"
+"""The copy of the sources that is rendered."""
+
 SITE = ROOT / "_site"
 """The rendered site."""
 

@@ -6,12 +6,14 @@ Each message names the file and, where it can be known, the line. What it advise
 from pathlib import Path
 
 from course_build import BuildError
-from course_build.paths import ROOT
+from course_build.paths import ROOT, STAGED
 
 
 def name_of(path: Path) -> str:
     """Return what a message calls a file: its address from the checkout's root, or its folder's name and its own."""
     path = path.absolute()
+    if path.is_relative_to(STAGED):
+        path = ROOT / path.relative_to(STAGED)  # a copy of it is the source that a person can mend
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else f"{path.parent.name}/{path.name}"
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from course_build import BuildError
 from course_build import __main__ as command
 from course_build.paths import ROOT
-from course_build.site import blog, render
+from course_build.site import learners_blog, render
 
 FILES = [
     ".github/workflows/publish.yml",
@@ -67,10 +67,10 @@ def files(folder: Path) -> list[str]:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A rendered blog's `_site`."""
     folder = tmp_path_factory.mktemp("rendered") / "my-blog"
-    blog.scaffold(folder, "Ein Blog: <em>& mehr</em>")
+    learners_blog.scaffold(folder, "Ein Blog: <em>& mehr</em>")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(render.shutil, "which", lambda *_, **__: None)
-        assert blog.render_blog(folder) == "the preview renderer"
+        assert learners_blog.render_blog(folder) == "the preview renderer"
     return folder / "_site"
 
 
@@ -89,17 +89,17 @@ def test_the_command_makes_every_file_and_says_so(tmp_path: Path, capsys: pytest
 
 
 def test_only_the_title_differs_from_the_template(tmp_path: Path) -> None:
-    blog.scaffold(tmp_path / "blog", "Mine")
+    learners_blog.scaffold(tmp_path / "blog", "Mine")
     made = contents(tmp_path / "blog")
-    template = {name: content for name, content in contents(blog.TEMPLATE).items() if name in made}
-    assert made.pop("_quarto.yml") == template.pop("_quarto.yml").replace(blog.TITLE.encode(), b"Mine")
+    template = {name: content for name, content in contents(learners_blog.TEMPLATE).items() if name in made}
+    assert made.pop("_quarto.yml") == template.pop("_quarto.yml").replace(learners_blog.TITLE.encode(), b"Mine")
     assert made == template
 
 
 def test_missing_parents_are_made_and_an_empty_folder_is_used(tmp_path: Path) -> None:
-    blog.scaffold(tmp_path / "a" / "b" / "blog")
+    learners_blog.scaffold(tmp_path / "a" / "b" / "blog")
     (tmp_path / "empty").mkdir()
-    blog.scaffold(tmp_path / "empty")
+    learners_blog.scaffold(tmp_path / "empty")
     assert files(tmp_path / "a" / "b" / "blog") == files(tmp_path / "empty") == FILES
 
 
@@ -118,7 +118,7 @@ def test_a_folder_that_holds_something_keeps_every_byte(tmp_path: Path, capsys: 
 
 def test_a_blog_is_not_made_over_a_blog(tmp_path: Path) -> None:
     folder = tmp_path / "my-blog"
-    blog.scaffold(folder, "The first")
+    learners_blog.scaffold(folder, "The first")
     before = contents(tmp_path)
     assert command.main(["blog", str(folder)]) == 1
     assert command.main(["blog", str(folder), "--title", "The second", "--render"]) == 1
@@ -129,14 +129,14 @@ def test_a_long_list_of_what_is_in_the_way_is_cut_short(tmp_path: Path) -> None:
     for number in range(9):
         (tmp_path / str(number)).touch()
     with pytest.raises(BuildError, match=r"holds 0, 1, 2 and 6 more"):
-        blog.scaffold(tmp_path)
+        learners_blog.scaffold(tmp_path)
 
 
 def test_a_file_in_the_way_stays(tmp_path: Path) -> None:
     (tmp_path / "notes").write_bytes(b"mine")
     for folder in (tmp_path / "notes", tmp_path / "notes" / "blog"):
         with pytest.raises(BuildError, match=r"is a file|can't be made"):
-            blog.scaffold(folder)
+            learners_blog.scaffold(folder)
     assert contents(tmp_path) == {"notes": b"mine"}
 
 
@@ -152,9 +152,9 @@ def test_a_parent_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Mon
         raise PermissionError(13, "Permission denied")
 
     # Not by the folder's mode, which does not stop the superuser that tests in a container run as.
-    monkeypatch.setattr(blog.tempfile, "TemporaryDirectory", denied)
+    monkeypatch.setattr(learners_blog.tempfile, "TemporaryDirectory", denied)
     with pytest.raises(BuildError, match=r"Permission denied. Name a folder in a place where you may write"):
-        blog.scaffold(tmp_path / "blog")
+        learners_blog.scaffold(tmp_path / "blog")
     assert contents(tmp_path) == {}
 
 
@@ -166,9 +166,9 @@ def test_a_copy_that_breaks_off_leaves_nothing(tmp_path: Path, monkeypatch: pyte
             raise OSError(28, "No space left on device")
         copied.append(shutil.copyfile(source, target))
 
-    monkeypatch.setattr(blog, "copyfile", full)
+    monkeypatch.setattr(learners_blog, "copyfile", full)
     with pytest.raises(BuildError, match="No space left"):
-        blog.scaffold(tmp_path / "blog")
+        learners_blog.scaffold(tmp_path / "blog")
     assert len(copied) == 4
     assert contents(tmp_path) == {}
 
@@ -190,10 +190,10 @@ LINES = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp", "Cf", 
 @settings(deadline=None)
 def test_any_line_of_text_is_a_title(tmp_path_factory: pytest.TempPathFactory, title: str) -> None:
     config = tmp_path_factory.mktemp("title") / "_quarto.yml"
-    shutil.copyfile(blog.TEMPLATE / "_quarto.yml", config)
+    shutil.copyfile(learners_blog.TEMPLATE / "_quarto.yml", config)
     expected = yaml.safe_load(config.read_text(encoding="utf-8"))
     expected["website"]["title"] = title.strip()
-    blog.write_title(config, blog.clean_title(title))
+    learners_blog.write_title(config, learners_blog.clean_title(title))
     assert yaml.safe_load(config.read_text(encoding="utf-8")) == expected
 
 
@@ -212,7 +212,7 @@ def test_any_line_of_text_is_a_title(tmp_path_factory: pytest.TempPathFactory, t
     ],
 )
 def test_an_odd_title_is_written_as_a_person_would(tmp_path: Path, title: str) -> None:
-    blog.scaffold(tmp_path / "blog", title)
+    learners_blog.scaffold(tmp_path / "blog", title)
     config = (tmp_path / "blog" / "_quarto.yml").read_text(encoding="utf-8")
     assert yaml.safe_load(config)["website"]["title"] == title
     assert json.dumps(title, ensure_ascii=False) in config
@@ -247,7 +247,7 @@ def test_a_render_that_fails_leaves_the_old_pages(tmp_path: Path, site: Path) ->
     before = contents(folder / "_site")
     (folder / "about.qmd").write_text("---\ntitle: About\n---\n\n[gone](posts/gone/index.qmd)\n")
     with pytest.raises(BuildError, match="lead nowhere"):
-        blog.render_blog(folder)
+        learners_blog.render_blog(folder)
     assert contents(folder / "_site") == before
 
 
@@ -336,7 +336,7 @@ def test_what_the_preview_cant_show_is_said_in_a_sentence(
 ) -> None:
     name, change, said = WRONG[what]
     folder = tmp_path / "blog"
-    blog.scaffold(folder)
+    learners_blog.scaffold(folder)
     path = folder / name
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     content = text.replace(*change, 1) if isinstance(change, tuple) else change(text)
@@ -357,7 +357,7 @@ def test_what_the_preview_cant_show_is_said_in_a_sentence(
 def test_what_quarto_shows_the_preview_shows(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     """A byte order mark, Windows' line ends, an empty key, a day with a time zone, a bare notebook, other files."""
     folder = tmp_path / "blog"
-    blog.scaffold(folder)
+    learners_blog.scaffold(folder)
     post, config = ((folder / name).read_text(encoding="utf-8") for name in (POST, CONFIG))
     post = post.replace("date: 2026-01-10", 'subtitle:\ndate: "2026-01-10T09:00:00+02:00"\nauthor: [Ann, Bo]')
     links = "other-links:\n  - {text: The other, href: ../a-notebook/index.ipynb}\n  - {text: x, href: https://x.org}\n"
@@ -476,38 +476,38 @@ def test_the_style_asks_no_other_host_for_anything(site: Path) -> None:
 
 
 def test_the_title_stands_once_in_the_template() -> None:
-    assert (blog.TEMPLATE / "_quarto.yml").read_text(encoding="utf-8").count(f'"{blog.TITLE}"') == 1
+    assert (learners_blog.TEMPLATE / "_quarto.yml").read_text(encoding="utf-8").count(f'"{learners_blog.TITLE}"') == 1
 
 
 def test_the_package_carries_every_file() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert "site/blog_template/**/*" in project["tool"]["setuptools"]["package-data"]["course_build"]
-    assert [name for name in files(blog.TEMPLATE) if "_site/" not in name and ".quarto/" not in name] == FILES
+    assert [name for name in files(learners_blog.TEMPLATE) if "_site/" not in name and ".quarto/" not in name] == FILES
 
 
 def test_the_configuration_files_parse() -> None:
-    workflow = yaml.safe_load((blog.TEMPLATE / ".github/workflows/publish.yml").read_text(encoding="utf-8"))
+    workflow = yaml.safe_load((learners_blog.TEMPLATE / ".github/workflows/publish.yml").read_text(encoding="utf-8"))
     steps = workflow["jobs"]["publish"]["steps"]
     assert "quarto render" in [step.get("run") for step in steps]
     assert workflow["permissions"] == {"contents": "read", "pages": "write", "id-token": "write"}
-    netlify = tomllib.loads((blog.TEMPLATE / "netlify.toml").read_text(encoding="utf-8"))
-    package = json.loads((blog.TEMPLATE / "package.json").read_text(encoding="utf-8"))
+    netlify = tomllib.loads((learners_blog.TEMPLATE / "netlify.toml").read_text(encoding="utf-8"))
+    package = json.loads((learners_blog.TEMPLATE / "package.json").read_text(encoding="utf-8"))
     assert [plugin["package"] for plugin in netlify["plugins"]] == list(package["dependencies"])
-    config = yaml.safe_load((blog.TEMPLATE / "_quarto.yml").read_text(encoding="utf-8"))
+    config = yaml.safe_load((learners_blog.TEMPLATE / "_quarto.yml").read_text(encoding="utf-8"))
     assert netlify["build"]["publish"] == config["project"]["output-dir"]
     assert render.QUARTO.endswith(steps[1]["with"]["version"])
     assert steps[1]["with"]["version"] == netlify["plugins"][0]["inputs"]["version"]
 
 
 def test_a_listing_has_no_feed_while_the_blog_has_no_address() -> None:
-    config = yaml.safe_load((blog.TEMPLATE / "_quarto.yml").read_text(encoding="utf-8"))
-    front = yaml.safe_load((blog.TEMPLATE / "index.qmd").read_text(encoding="utf-8").split("---")[1])
+    config = yaml.safe_load((learners_blog.TEMPLATE / "_quarto.yml").read_text(encoding="utf-8"))
+    front = yaml.safe_load((learners_blog.TEMPLATE / "index.qmd").read_text(encoding="utf-8").split("---")[1])
     assert "site-url" in config["website"] or "feed" not in front["listing"], "Quarto warns of a feed without site-url"
 
 
 def test_every_post_says_what_the_listing_shows() -> None:
     for name in ("posts/first-post/index.qmd", "posts/a-notebook/index.ipynb"):
-        path = blog.TEMPLATE / name
+        path = learners_blog.TEMPLATE / name
         if path.suffix == ".ipynb":
             text = nbformat.read(path, as_version=4).cells[0].source
         else:
@@ -518,7 +518,7 @@ def test_every_post_says_what_the_listing_shows() -> None:
 
 
 def test_the_notebooks_outputs_are_those_of_a_run() -> None:
-    saved = nbformat.read(blog.TEMPLATE / "posts/a-notebook/index.ipynb", as_version=4)
+    saved = nbformat.read(learners_blog.TEMPLATE / "posts/a-notebook/index.ipynb", as_version=4)
     nbformat.validate(saved)
     fresh = nbformat.from_dict(json.loads(json.dumps(saved)))
     for cell in fresh.cells:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from course_utils import __main__, reviews
 from course_utils.classifier.pipeline import find_text_problem
-from course_utils.files import classify, tables
+from course_utils.files import classify, csv_json_parquet
 
 NEW = ["label", "score", "error"]
 
@@ -279,7 +279,7 @@ def test_two_runs_do_not_write_one_file(tmp_path, fake, capsys):
 
 def test_another_input_or_other_options_are_not_mixed_in(tmp_path, fake, capsys, monkeypatch):
     source, output = write(tmp_path / "in.csv", "text,t\na,b\n"), tmp_path / "out.csv"
-    monkeypatch.setattr(tables.CsvTable, "finish", lambda *_: (_ for _ in ()).throw(OSError("broken")))
+    monkeypatch.setattr(csv_json_parquet.CsvTable, "finish", lambda *_: (_ for _ in ()).throw(OSError("broken")))
     assert run(source, "--output", output) == 1
     monkeypatch.undo()
     monkeypatch.setattr(classify, "load", lambda model, backend: FakePipeline())

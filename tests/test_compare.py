@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from nbval.plugin import get_sanitize_patterns
 from PIL import Image
 
-from course_build.notebooks import compare
-from course_build.notebooks.compare import difference, picture_difference
+from course_build.notebooks import compare_outputs
+from course_build.notebooks.compare_outputs import difference, picture_difference
 
 
 def new(kind: str, **content) -> nbformat.NotebookNode:
@@ -63,8 +63,8 @@ def test_what_the_sanitiser_names_may_differ():
 
 
 def test_the_rules_are_read_as_nbval_reads_them():
-    theirs = get_sanitize_patterns(compare.SANITIZER.read_text(encoding="utf-8"))
-    assert dict(compare.sanitizer()) == dict(theirs)
+    theirs = get_sanitize_patterns(compare_outputs.SANITIZER.read_text(encoding="utf-8"))
+    assert dict(compare_outputs.sanitizer()) == dict(theirs)
 
 
 def test_the_difference_is_shown_in_lines():

@@ -128,7 +128,7 @@ def test_a_command_can_be_imported_with_the_layers_that_it_wants(layers):
 
 # ------------------------------------------------------------------------------------ what is imported is declared
 
-WITH_SCALE = {"course_utils/classifier/on_ray.py", "course_utils/files/tables.py"}
+WITH_SCALE = {"course_utils/classifier/on_ray.py", "course_utils/files/csv_json_parquet.py"}
 """Modules of the learner's package that import the `scale` layer, when they are asked for what needs it."""
 
 OWN = {"course_build", "course_utils", *(path.stem for path in (ROOT / "tests").iterdir())}

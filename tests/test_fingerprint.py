@@ -39,8 +39,9 @@ FILES = {
     "course_utils/background.py": "from course_utils.__main__ import main\ndef start(to):\n    main(['serve', *to])\n",
     "course_utils/.DS_Store": "litter",
     "course_build/__init__.py": "",
-    "course_build/__main__.py": "COMMANDS = {'blog': ('course_build.site.blog', 'make one')}\n",
-    "course_build/site/blog.py": "from pathlib import Path\nTEMPLATE = Path(__file__).with_name('blog_template')\n",
+    "course_build/__main__.py": "COMMANDS = {'blog': ('course_build.site.learners_blog', 'make one')}\n",
+    "course_build/site/learners_blog.py": "from pathlib import Path\n"
+    "TEMPLATE = Path(__file__).with_name('blog_template')\n",
     "course_build/site/blog_template/index.qmd": "hello\n",
     "course_build/site/blog_template/.DS_Store": "litter",
     "course_build/models/onnx_export.py": "RECIPE = 1\n",
@@ -99,7 +100,7 @@ def test_what_a_cell_needs_is_found_by_following_its_imports(checkout, source, n
 def test_a_folder_that_a_module_names_counts_without_litter(checkout):
     source = "[sys.executable, '-m', 'course_build', 'blog', str(blog)]"
     assert names(source) == {
-        *("course_build/__main__.py", "course_build/site/blog.py", "course_build/site/blog_template/index.qmd")
+        *("course_build/__main__.py", "course_build/site/learners_blog.py", "course_build/site/blog_template/index.qmd")
     }
 
 

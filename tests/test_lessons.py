@@ -11,8 +11,7 @@ import yaml
 
 from course_build import BuildError
 from course_build.lessons import index as lessons
-from course_build.lessons import parts as lesson_parts
-from course_build.lessons import syllabus
+from course_build.lessons import lesson_files, syllabus
 from course_build.paths import ROOT
 from course_build.site import stage
 from course_build.text_files import read_text
@@ -58,7 +57,7 @@ def lesson(tmp_path):
 
 
 def test_each_lesson_has_all_its_parts_and_no_part_has_lost_its_lesson():
-    wanted = {part.as_posix() for path in lessons.paths() for part in lesson_parts.parts(path.stem)}
+    wanted = {part.as_posix() for path in lessons.paths() for part in lesson_files.parts(path.stem)}
     kinds = {re.sub(r"\d\d(_\w+)?", "*", part) for part in wanted}
     found = {path.relative_to(ROOT).as_posix() for kind in kinds for path in ROOT.glob(kind)}
     pictures = {path for path in found - wanted if path.startswith("notebooks/images/")}
@@ -67,7 +66,7 @@ def test_each_lesson_has_all_its_parts_and_no_part_has_lost_its_lesson():
 
 
 def test_the_sidebar_has_each_lesson_once_and_in_order():
-    listed = [entry for entry in lesson_parts.sidebar(read_text(ROOT / "_quarto.yml")) if entry[1]]
+    listed = [entry for entry in lesson_files.sidebar(read_text(ROOT / "_quarto.yml")) if entry[1]]
     assert [address for _, address in listed] == [f"notebooks/{path.name}" for path in lessons.paths()]
     assert all(text.startswith(f"{int(Path(address).name[:2])} · ") for text, address in listed)
 

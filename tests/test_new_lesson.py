@@ -15,13 +15,14 @@ import pytest
 
 from course_build import BuildError
 from course_build.lessons import index as lessons
+from course_build.lessons import lesson_files
 from course_build.lessons import new as new_lesson
-from course_build.lessons import parts as lesson_parts
+from course_build.lessons import rename as rename_lesson
 from course_build.lessons import retire as retire_lesson
 from course_build.lessons.exercise_stubs import exercises
-from course_build.paths import ROOT
+from course_build.paths import ROOT, STAGED
 from course_build.site import chromium
-from course_build.text_files import read_text
+from course_build.text_files import name_of, read_text
 from course_utils.models import models_folder
 
 LEFT_OUT = shutil.ignore_patterns(
@@ -89,7 +90,7 @@ def test_a_lessons_life_is_as_the_page_tells_it(tmp_path: Path) -> None:
     made = sources_of(checkout)
     (name,) = [Path(path).stem for path in made.keys() - before.keys() if path.endswith(".ipynb")]
     number = name[:2]
-    assert made.keys() - before.keys() == {path.as_posix() for path in lesson_parts.parts(name)}
+    assert made.keys() - before.keys() == {path.as_posix() for path in lesson_files.parts(name)}
     assert {path for path in before if made[path] != before[path]} == {"_quarto.yml", "glossary.qmd", "syllabus.qmd"}
     of_the_lesson = f"{name} or check_most_frequent or check_split_words or check_share or (test_quizzes and {number})"
     prove(checkout, "exercises", "notebooks", "quizzes", also=of_the_lesson)
@@ -98,19 +99,19 @@ def test_a_lessons_life_is_as_the_page_tells_it(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout
 
     left = run(checkout, *what_is_left)
-    for path in lesson_parts.parts(name):
+    for path in lesson_files.parts(name):
         assert path.suffix == ".png" or re.search(rf"^{path.as_posix()}, (?:line|cell) \d+: \w", left, re.MULTILINE)
 
     run(checkout, *rename)
     renamed = sources_of(checkout)
     new = f"{number}_words_and_their_number"
-    assert renamed.keys() - made.keys() == {path.as_posix() for path in lesson_parts.parts(new)[:3]}
+    assert renamed.keys() - made.keys() == {path.as_posix() for path in lesson_files.parts(new)[:3]}
     assert not [path for path, content in renamed.items() if name.encode() in content or name in path]
     cells, as_they_were = (
         json.loads(of[f"notebooks/{stem}.ipynb"])["cells"] for of, stem in ((renamed, new), (made, name))
     )
     assert cells[1:] == as_they_were[1:], "prose, code and outputs are as they were"
-    assert lessons.front_matter(checkout / "notebooks" / f"{new}.ipynb")["title"] == lesson_parts.escape(rename[-1])
+    assert lessons.front_matter(checkout / "notebooks" / f"{new}.ipynb")["title"] == lesson_files.escape(rename[-1])
     assert f"execute: {new} is current" in run(checkout, "execute", number)
     prove(checkout)
 
@@ -123,7 +124,7 @@ def test_a_lessons_life_is_as_the_page_tells_it(tmp_path: Path) -> None:
 
 def test_what_speaks_of_a_retired_lesson_is_listed() -> None:
     pattern = retire_lesson.naming("03_huggingface_nlp")
-    found = lesson_parts.mentions(pattern)
+    found = lesson_files.mentions(pattern)
     places = {line.split(":")[0] for line in found}
     assert {"_quarto.yml", "index.qmd", "notebooks/09_generating_text.ipynb", "tests/conftest.py"} <= places
     assert not pattern.search("lesson 31 and lesson_031, 03_huggingface_nlp_2, quiz_033")
@@ -146,10 +147,10 @@ TITLES = [
 
 @pytest.mark.parametrize("title", TITLES)
 def test_any_title_is_read_back_from_what_is_made_of_it(tmp_path: Path, title: str) -> None:
-    name = f"10_{lesson_parts.words_of(title)}"
+    name = f"10_{lesson_files.words_of(title)}"
     assert lessons.NAME.fullmatch(name)
     assert name.isascii()
-    written = lesson_parts.escape(title.strip())
+    written = lesson_files.escape(title.strip())
     fill = new_lesson.filled(title=written, lesson=10, number="10", name=name, date="2026-11-22")
     path = tmp_path / f"{name}.ipynb"
     nbformat.write(new_lesson.cells_of(fill("lesson.cells"), 10), path)
@@ -157,8 +158,8 @@ def test_any_title_is_read_back_from_what_is_made_of_it(tmp_path: Path, title: s
     assert unescape(written) == title.strip()
     assert [stub.source for _, stub, _ in exercises(lessons.read(path), path)]
     config = read_text(ROOT / "_quarto.yml")
-    listed = lesson_parts.sidebar(lesson_parts.add_to_sidebar(config, 10, written, name))
-    assert listed == [*lesson_parts.sidebar(config), (f"10 · {written}", f"notebooks/{name}.ipynb")]
+    listed = lesson_files.sidebar(lesson_files.add_to_sidebar(config, 10, written, name))
+    assert listed == [*lesson_files.sidebar(config), (f"10 · {written}", f"notebooks/{name}.ipynb")]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +172,7 @@ def test_any_title_is_read_back_from_what_is_made_of_it(tmp_path: Path, title: s
     ],
 )
 def test_a_file_is_named_after_the_words_of_the_title(title: str, words: str) -> None:
-    assert lesson_parts.words_of(title) == words
+    assert lesson_files.words_of(title) == words
 
 
 @pytest.mark.parametrize(
@@ -191,10 +192,19 @@ def test_a_file_is_named_after_the_words_of_the_title(title: str, words: str) ->
     ],
 )
 def test_a_title_that_cant_be_one_is_refused(title: str, says: str) -> None:
-    before = {path: path.stat().st_mtime_ns for path in lesson_parts.texts()}
+    before = {path: path.stat().st_mtime_ns for path in lesson_files.texts()}
     with pytest.raises(BuildError, match=says):
         new_lesson.make(title)
-    assert {path: path.stat().st_mtime_ns for path in lesson_parts.texts()} == before
+    assert {path: path.stat().st_mtime_ns for path in lesson_files.texts()} == before
+
+
+def test_a_lesson_gets_no_name_that_another_has() -> None:
+    with pytest.raises(BuildError, match=r"notebooks/04_tokenizers\.ipynb has that name already"):
+        rename_lesson.rename("01", "Tokenizers")
+
+
+def test_a_message_names_the_source_of_a_staged_file() -> None:
+    assert name_of(STAGED / "notebooks" / "04_tokenizers.ipynb") == "notebooks/04_tokenizers.ipynb"
 
 
 def test_what_fails_leaves_everything_as_it_was(tmp_path: Path) -> None:
@@ -202,9 +212,9 @@ def test_what_fails_leaves_everything_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "moved").write_bytes(b"moved")
 
     def interrupted() -> None:
-        with lesson_parts.whole_or_not_at_all([tmp_path / name for name in ("there", "new", "moved", "never")]):
-            lesson_parts.write(tmp_path / "there", "is")
-            lesson_parts.write(tmp_path / "new", "is")
+        with lesson_files.whole_or_not_at_all([tmp_path / name for name in ("there", "new", "moved", "never")]):
+            lesson_files.write(tmp_path / "there", "is")
+            lesson_files.write(tmp_path / "new", "is")
             (tmp_path / "moved").unlink()
             raise KeyboardInterrupt
 
@@ -229,27 +239,27 @@ SIDEBAR = """website:
 
 
 def test_a_line_without_a_link_waits_for_its_lesson() -> None:
-    assert lesson_parts.add_to_sidebar(SIDEBAR, 3, "Three", "03_three") == SIDEBAR.replace(
+    assert lesson_files.add_to_sidebar(SIDEBAR, 3, "Three", "03_three") == SIDEBAR.replace(
         '      - text: "3 · To come"\n', '      - text: "3 · Three"\n        href: notebooks/03_three.ipynb\n'
     )
-    added = lesson_parts.add_to_sidebar(SIDEBAR, 4, "Four", "04_four")
-    assert [text for text, _ in lesson_parts.sidebar(added)] == ["1 · One", "2 · Two", "4 · Four", "3 · To come"]
+    added = lesson_files.add_to_sidebar(SIDEBAR, 4, "Four", "04_four")
+    assert [text for text, _ in lesson_files.sidebar(added)] == ["1 · One", "2 · Two", "4 · Four", "3 · To come"]
 
 
 def test_a_line_of_the_sidebar_is_renamed_or_goes_and_the_others_stay() -> None:
-    renamed = lesson_parts.retitle_in_sidebar(SIDEBAR, "02_two", 'The "second"')
-    assert lesson_parts.sidebar(renamed)[1] == ('2 · The "second"', "notebooks/02_two.ipynb")
-    assert lesson_parts.sidebar(renamed)[::2] == lesson_parts.sidebar(SIDEBAR)[::2]
-    gone = lesson_parts.remove_from_sidebar(SIDEBAR, "02_two")
-    assert [text for text, _ in lesson_parts.sidebar(gone)] == ["1 · One", "3 · To come"]
+    renamed = lesson_files.retitle_in_sidebar(SIDEBAR, "02_two", 'The "second"')
+    assert lesson_files.sidebar(renamed)[1] == ('2 · The "second"', "notebooks/02_two.ipynb")
+    assert lesson_files.sidebar(renamed)[::2] == lesson_files.sidebar(SIDEBAR)[::2]
+    gone = lesson_files.remove_from_sidebar(SIDEBAR, "02_two")
+    assert [text for text, _ in lesson_files.sidebar(gone)] == ["1 · One", "3 · To come"]
     assert "A comment that stays" in gone
 
 
 def test_a_sidebar_without_lessons_is_left_to_a_person() -> None:
     with pytest.raises(BuildError, match="Write it by hand"):
-        lesson_parts.add_to_sidebar("website:\n  title: x\n", 1, "One", "01_one")
+        lesson_files.add_to_sidebar("website:\n  title: x\n", 1, "One", "01_one")
     with pytest.raises(BuildError, match="by hand"):
-        lesson_parts.add_term("# Words\n", "## One\n\nOnly.\n")
+        lesson_files.add_term("# Words\n", "## One\n\nOnly.\n")
 
 
 GLOSSARY = "---\ntitle: Words\n---\n\n::: {.glossary}\n## Batch\n\nSeveral.\n\n## Token\n\nA piece.\n:::\n"
@@ -257,10 +267,10 @@ GLOSSARY = "---\ntitle: Words\n---\n\n::: {.glossary}\n## Batch\n\nSeveral.\n\n#
 
 @pytest.mark.parametrize("term", ["Attention", "Loss", "Vector"])
 def test_a_term_stands_where_the_alphabet_has_it_and_goes_without_a_trace(term: str) -> None:
-    added = lesson_parts.add_term(GLOSSARY, f"## {term}\n\nA word.\n")
+    added = lesson_files.add_term(GLOSSARY, f"## {term}\n\nA word.\n")
     headings = re.findall("^## (.+)$", added, re.MULTILINE)
     assert headings == sorted(["Batch", term, "Token"])
     assert re.search(r"\S\n:::\n$", added)
     assert "\n\n\n" not in added
-    assert lesson_parts.add_term(added, f"## {term}\n\nAnother.\n") == added, "a term is there once"
-    assert lesson_parts.remove_terms(added, {term.lower()}) == GLOSSARY
+    assert lesson_files.add_term(added, f"## {term}\n\nAnother.\n") == added, "a term is there once"
+    assert lesson_files.remove_terms(added, {term.lower()}) == GLOSSARY

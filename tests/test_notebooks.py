@@ -226,4 +226,7 @@ def test_one_changed_weight_and_one_changed_line_of_a_helper_fail(lesson_3, tmp_
     (tmp_path / "of").mkdir()
     environ = {"PYTHONPATH": str(tmp_path), "COURSE_MODELS_DIR": str(models)}
     said = run_nbval(excerpt(lesson_3), tmp_path / "of", **environ)
-    assert re.findall(r"^FAILED .*::Cell (\d+)", said, re.MULTILINE) == ["2", "3"], said
+    assert re.findall(r"^FAILED .*::In \[(\d+)\]", said, re.MULTILINE) == ["3", "4"], said
+    assert "--- saved\n+++ now\n" in said
+    assert "If what it gives now is right, save it: python -m course_build execute" in said
+    assert "\x1b" not in said

@@ -15,7 +15,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from course_build.models import onnx_export
 from course_build.paths import ROOT
 from course_utils import checkpoint, models
-from course_utils.models import ONNX_FP32, ONNX_INT8, CheckpointError, gguf_file, onnx_exports, onnx_folder
+from course_utils.models import ONNX_FP32, ONNX_INT8, CheckpointError, find_exports, gguf_file, onnx_folder
 
 SST2 = "distilbert-base-uncased-finetuned-sst-2-english"
 SMOL = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -142,7 +142,7 @@ def test_an_export_that_is_not_ready_says_what_mends_it(tmp_path: Path, monkeypa
 
 def test_an_export_of_other_weights_is_not_taken(monkeypatch):
     folder = onnx_folder(SST2)
-    monkeypatch.setattr(onnx_exports, "export_of", lambda model: models.Export(folder.name, "other"))
+    monkeypatch.setattr(find_exports, "export_of", lambda model: models.Export(folder.name, "other"))
     with pytest.raises(CheckpointError, match="exported from other weights"):
         onnx_folder(SST2)
 

@@ -21,8 +21,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from sitefiles import as_typed
 
 from course_build import BuildError
-from course_build.lessons.parts import escape
-from course_build.preview import local_server, mends, smalldocs_site
+from course_build.lessons.lesson_files import escape
+from course_build.preview import local_server, quarto_differences, smalldocs_site
 
 TITLE = 'Two: "<2>", *a*, `b`, [c](d) & 5 $, 6 $ #1 -- R&amp;B'
 CONFIG = {
@@ -196,7 +196,7 @@ def test_annotations_become_marks_and_notes(raw: Path, mended: Path) -> None:
 def test_a_cell_with_marks_and_no_list_keeps_what_follows() -> None:
     code = '<pre><code class="sourceCode">x <span class="co"># &lt;1&gt;</span></code></pre>'
     soup = BeautifulSoup(f'<div class="cell">{code}</div><p>t</p>', "html.parser")
-    mends.mend_annotations(soup)
+    quarto_differences.mend_annotations(soup)
     assert soup.p.get_text() == "t"
     assert not soup.dl
     assert "<1>" not in soup.get_text()
@@ -204,7 +204,7 @@ def test_a_cell_with_marks_and_no_list_keeps_what_follows() -> None:
 
 def test_every_figure_has_an_alternative(raw: Path, mended: Path) -> None:
     assert [bool(cell(raw, n).img.get("alt")) for n in (4, 5, 6)] == [False, True, False], "defect"
-    assert [cell(mended, n).img["alt"] for n in (4, 5, 6)] == ["A caption", "Two bars", mends.UNDESCRIBED]
+    assert [cell(mended, n).img["alt"] for n in (4, 5, 6)] == ["A caption", "Two bars", quarto_differences.UNDESCRIBED]
 
 
 def test_outputs_are_what_a_terminal_would_show(raw: Path, mended: Path) -> None:
@@ -237,7 +237,7 @@ def test_maths_is_native_and_comes_from_no_other_host(raw: Path, mended: Path) -
 def test_a_formula_that_cannot_be_read_is_named(tex: str) -> None:
     soup = BeautifulSoup(rf'<span class="math inline">\({tex}\)</span>', "html.parser")
     with pytest.raises(BuildError, match="formula"):
-        mends.mend_maths(soup)
+        quarto_differences.mend_maths(soup)
 
 
 def test_an_icon_stands_alone(raw: Path, mended: Path) -> None:
@@ -337,7 +337,7 @@ def test_only_known_keys_reach_smalldocs(built: smalldocs.site.Site) -> None:
     warnings = "\n".join(built.warnings)
     for key in ("execute", "language", "html-math-method", "respect-user-color-scheme", "listing.feed.type"):
         assert key in warnings, "defect: Quarto's own keys are warned of"
-    config = mends.mend_config(CONFIG)
+    config = quarto_differences.mend_config(CONFIG)
     assert "execute" not in config
     assert set(config["format"]["html"]) == {"theme"}
     assert "execute" in CONFIG, "the mend works on a copy"
@@ -345,7 +345,7 @@ def test_only_known_keys_reach_smalldocs(built: smalldocs.site.Site) -> None:
 
 def test_a_themes_sass_is_left_to_quarto(built: smalldocs.site.Site) -> None:
     assert any("dark.scss" in warning for warning in built.warnings), "defect: a warning of what is as it should be"
-    themes = mends.mend_config(CONFIG)["format"]["html"]["theme"]
+    themes = quarto_differences.mend_config(CONFIG)["format"]["html"]["theme"]
     assert themes == {"light": ["default"], "dark": ["default"]}
 
 

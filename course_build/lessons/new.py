@@ -18,8 +18,7 @@ from nbformat import NotebookNode
 
 from course_build import BuildError
 from course_build.lessons import index as lessons
-from course_build.lessons import parts as lesson_parts
-from course_build.lessons import social_cards, syllabus
+from course_build.lessons import lesson_files, social_cards, syllabus
 from course_build.lessons.exercise_stubs import SOLUTION, make_stub
 from course_build.paths import ROOT
 from course_build.text_files import name_of, read_text
@@ -59,7 +58,7 @@ def make(title: str) -> list[Path]:
     Raises:
         BuildError: the title can't be one, a lesson has that name or these files, or the new lesson doesn't run.
     """
-    words, title = lesson_parts.words_of(title), lesson_parts.escape(title.strip())
+    words, title = lesson_files.words_of(title), lesson_files.escape(title.strip())
     there = lessons.paths()
     if same := [path for path in there if path.stem[3:] == words]:
         raise BuildError(f"{name_of(same[0])} has that name already. Give the new lesson another title.")
@@ -67,13 +66,13 @@ def make(title: str) -> list[Path]:
     if lesson > 99:
         raise BuildError("a lesson's number has two digits, and 99 is taken.")
     name = f"{lesson:02d}_{words}"
-    notebook, drawing, card, checks, quiz, proofs = lesson_parts.parts(name)
-    if taken := [path.as_posix() for path in lesson_parts.parts(name) if (ROOT / path).exists()]:
+    notebook, drawing, card, checks, quiz, proofs = lesson_files.parts(name)
+    if taken := [path.as_posix() for path in lesson_files.parts(name) if (ROOT / path).exists()]:
         raise BuildError(
             f"lesson {lesson} needs these files, and they are there already: {', '.join(taken)}. Move them."
         )
     fill = filled(title=title, lesson=lesson, number=f"{lesson:02d}", name=name, date=datetime.date.today())
-    pages = [Path(lesson_parts.CONFIG), Path(lesson_parts.GLOSSARY), syllabus.PAGE.relative_to(ROOT)]
+    pages = [Path(lesson_files.CONFIG), Path(lesson_files.GLOSSARY), syllabus.PAGE.relative_to(ROOT)]
     config, glossary = (read_text(ROOT / page) for page in pages[:2])
     content = {
         notebook: nbformat.writes(cells_of(fill("lesson.cells"), lesson)) + "\n",
@@ -81,16 +80,16 @@ def make(title: str) -> list[Path]:
         checks: fill("exercises.py"),
         quiz: fill("quiz.toml"),
         proofs: fill("proofs.py"),
-        pages[0]: lesson_parts.add_to_sidebar(config, lesson, title, name),
-        pages[1]: lesson_parts.add_term(glossary, fill("glossary.qmd")),
+        pages[0]: lesson_files.add_to_sidebar(config, lesson, title, name),
+        pages[1]: lesson_files.add_term(glossary, fill("glossary.qmd")),
     }
-    with lesson_parts.whole_or_not_at_all([ROOT / path for path in [*content, card, *pages]]):
+    with lesson_files.whole_or_not_at_all([ROOT / path for path in [*content, card, *pages]]):
         for path, text in content.items():
-            lesson_parts.write(ROOT / path, text)
+            lesson_files.write(ROOT / path, text)
         execute(f"{lesson:02d}")
         syllabus.run(argparse.Namespace())
     draw_cards()
-    return [path for path in [*lesson_parts.parts(name), *pages] if (ROOT / path).exists()]
+    return [path for path in [*lesson_files.parts(name), *pages] if (ROOT / path).exists()]
 
 
 def filled(**values: object) -> Callable[[str], str]:
@@ -142,7 +141,7 @@ def placeholders() -> list[str]:
     """Return what the authors of new lessons have still to replace: where it is, and what belongs there."""
     found: list[str] = []
     for name in sorted(path.stem for path in lessons.paths()):
-        for part in [*lesson_parts.parts(name), Path(lesson_parts.GLOSSARY)]:
+        for part in [*lesson_files.parts(name), Path(lesson_files.GLOSSARY)]:
             if part.suffix == ".png" or not (ROOT / part).is_file():
                 continue
             if part.suffix == ".ipynb":

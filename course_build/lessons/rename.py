@@ -13,8 +13,7 @@ import nbformat
 from course_build import BuildError
 from course_build.front_matter import split_front_matter
 from course_build.lessons import index as lessons
-from course_build.lessons import parts as lesson_parts
-from course_build.lessons import syllabus
+from course_build.lessons import lesson_files, syllabus
 from course_build.lessons.new import draw_cards
 from course_build.paths import ROOT
 from course_build.text_files import name_of, read_text
@@ -40,27 +39,29 @@ def rename(lesson: str, title: str) -> list[Path]:
     """Give a lesson another title, whole or not at all. Returns the files that changed, relative to the checkout.
 
     Raises:
-        BuildError: no lesson has the name or more than one has, the title can't be one, or a file has the new name.
+        BuildError: no lesson has the name or more than one has, the title can't be one, or another has it.
     """
-    path = lesson_parts.one(lesson)
-    old, new = path.stem, f"{path.name[:2]}_{lesson_parts.words_of(title)}"
-    title = lesson_parts.escape(title.strip())
-    moves = {a: b for a, b in zip(lesson_parts.parts(old), lesson_parts.parts(new), strict=True) if a != b}
+    path = lesson_files.one(lesson)
+    old, new = path.stem, f"{path.name[:2]}_{lesson_files.words_of(title)}"
+    title = lesson_files.escape(title.strip())
+    moves = {a: b for a, b in zip(lesson_files.parts(old), lesson_files.parts(new), strict=True) if a != b}
     moves = {a: b for a, b in moves.items() if (ROOT / a).exists()}
+    if same := [each for each in lessons.paths() if each != path and each.stem[3:] == new[3:]]:
+        raise BuildError(f"{name_of(same[0])} has that name already. Give the lesson another title.")
     if taken := [target.as_posix() for target in moves.values() if (ROOT / target).exists()]:
         raise BuildError(f"{taken[0]} is there already. Give the lesson another title.")
-    before = {each.relative_to(ROOT): read_text(each) for each in lesson_parts.texts()}
+    before = {each.relative_to(ROOT): read_text(each) for each in lesson_files.texts()}
     after = {
         **before,
         path.relative_to(ROOT): _retitled(path, title),
-        Path(lesson_parts.CONFIG): lesson_parts.retitle_in_sidebar(before[Path(lesson_parts.CONFIG)], old, title),
+        Path(lesson_files.CONFIG): lesson_files.retitle_in_sidebar(before[Path(lesson_files.CONFIG)], old, title),
     }
-    after = {each: lesson_parts.mention(old).sub(new, text) for each, text in after.items()}
+    after = {each: lesson_files.mention(old).sub(new, text) for each, text in after.items()}
     changed = [each for each, text in after.items() if text != before[each]]
     touched = {*changed, *moves, *moves.values(), syllabus.PAGE.relative_to(ROOT)}
-    with lesson_parts.whole_or_not_at_all([ROOT / each for each in touched]):
+    with lesson_files.whole_or_not_at_all([ROOT / each for each in touched]):
         for each in changed:
-            lesson_parts.write(ROOT / each, after[each])
+            lesson_files.write(ROOT / each, after[each])
         for source, target in moves.items():
             (ROOT / source).rename(ROOT / target)
         syllabus.run(argparse.Namespace())

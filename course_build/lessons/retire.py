@@ -10,8 +10,7 @@ import shutil
 from pathlib import Path
 
 from course_build.lessons import index as lessons
-from course_build.lessons import parts as lesson_parts
-from course_build.lessons import syllabus
+from course_build.lessons import lesson_files, syllabus
 from course_build.paths import BUILD, ROOT
 from course_build.text_files import name_of, read_text
 
@@ -26,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Take the lesson out, and name what still speaks of it."""
     folder, left = retire(arguments.lesson)
-    print(f"retire-lesson: its files are in {name_of(folder)} until the next `make clean`, and in git's history")
+    print(f"retire-lesson: its files are in {name_of(folder)}, which the next `make clean` deletes")
     if left:
         print("retire-lesson: these lines still speak of it, and are for you to change:")
         print("\n".join(f"  {line}" for line in left))
@@ -43,27 +42,27 @@ def retire(lesson: str) -> tuple[Path, list[str]]:
     Raises:
         BuildError: no lesson has the name, or more than one has.
     """
-    path = lesson_parts.one(lesson)
+    path = lesson_files.one(lesson)
     name = path.stem
-    files = [part for part in lesson_parts.parts(name) if (ROOT / part).exists()]
-    config, glossary = ROOT / lesson_parts.CONFIG, ROOT / lesson_parts.GLOSSARY
-    elsewhere = set().union(*[lesson_parts.terms(other) for other in lessons.paths() if other != path])
-    alone = lesson_parts.terms(path) - elsewhere
+    files = [part for part in lesson_files.parts(name) if (ROOT / part).exists()]
+    config, glossary = ROOT / lesson_files.CONFIG, ROOT / lesson_files.GLOSSARY
+    elsewhere = set().union(*[lesson_files.terms(other) for other in lessons.paths() if other != path])
+    alone = lesson_files.terms(path) - elsewhere
     folder = RETIRED / f"{name}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
     pages = {
-        config: lesson_parts.remove_from_sidebar(read_text(config), name),
-        glossary: lesson_parts.remove_terms(read_text(glossary), alone),
+        config: lesson_files.remove_from_sidebar(read_text(config), name),
+        glossary: lesson_files.remove_terms(read_text(glossary), alone),
     }
-    with lesson_parts.whole_or_not_at_all([*pages, syllabus.PAGE, *[ROOT / part for part in files]]):
+    with lesson_files.whole_or_not_at_all([*pages, syllabus.PAGE, *[ROOT / part for part in files]]):
         for part in files:
             (folder / part).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / part, folder / part)
         for page, text in pages.items():
-            lesson_parts.write(page, text)
+            lesson_files.write(page, text)
         for part in files:
             (ROOT / part).unlink()
         syllabus.run(argparse.Namespace())
-    return folder, lesson_parts.mentions(naming(name))
+    return folder, lesson_files.mentions(naming(name))
 
 
 def naming(name: str) -> re.Pattern[str]:

@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 from nbformat import NotebookNode
-from nbval.plugin import IPyNbCell, IPyNbFile, coalesce_streams, pytest_addoption, pytest_configure
+from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError, coalesce_streams, pytest_addoption, pytest_configure
 
 from course_build import BuildError
-from course_build.notebooks import compare
+from course_build.notebooks import compare_outputs
 from course_build.notebooks.read_notebook import read_notebook
 from course_build.notebooks.run import LEFT_BEHIND, KernelError, Run
+from course_utils.notebook import as_shown
+
+DIFFER = "Its outputs aren't the saved ones"
 
 __all__ = ["pytest_addoption", "pytest_collect_file", "pytest_configure"]
 
@@ -75,12 +78,27 @@ class Cell(IPyNbCell):
             self.raise_cell_error("Unrun reference cell has outputs")
         if not self.options["check"] or self.cell.execution_count is None:
             return
-        saved, measured = self.cell.outputs, compare.MEASURED in self.cell.metadata
-        found = compare.difference(saved, fresh, measured)
-        if not self.compare_outputs(*(coalesce_streams([*map(_copied, outputs)]) for outputs in (fresh, saved))):
-            self.raise_cell_error("Cell outputs differ", "\n".join(self.comparison_traceback))
-        if found:
-            self.raise_cell_error("Cell outputs differ", found)
+        saved, measured = self.cell.outputs, compare_outputs.MEASURED in self.cell.metadata
+        found = compare_outputs.difference(saved, fresh, measured)
+        same = self.compare_outputs(*(coalesce_streams([*map(_copied, outputs)]) for outputs in (fresh, saved)))
+        if found or not same:
+            self.raise_cell_error(DIFFER, found or "\n".join(self.comparison_traceback))
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Name the cell as JupyterLab does once all are run: `In [1]` is the first one of code."""
+        return self.path, 0, f"{self.path.name}::In [{self.cell_num + 1}]"
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> str:
+        """Say of a cell what was saved and what it gives now, and what to do if that is right."""
+        error = excinfo.value
+        if not isinstance(error, NbCellError):
+            return f"The lesson couldn't be run on: {error}"
+        advice = ""
+        if str(error) == DIFFER:
+            advice = f"\nIf what it gives now is right, save it: python -m course_build execute {self.path.name[:2]}\n"
+        return (
+            f"{error} (In [{self.cell_num + 1}])\n\n{error.source}\n\n{as_shown(error.inner_traceback or '')}\n{advice}"
+        )
 
 
 def _run_of(item: pytest.Item) -> Run:

@@ -26,7 +26,7 @@ from course_build import BuildError, progress
 from course_build.lessons import index as lessons
 from course_build.models import prepare
 from course_build.notebooks import run as engine
-from course_build.notebooks.compare import sanitize, sanitizer
+from course_build.notebooks.compare_outputs import sanitize, sanitizer
 from course_build.notebooks.run import Record, RecordedCell
 from course_build.paths import BUILD, LOCK, ROOT
 from course_build.setup import environment, network_off, pip_and_uv_settings

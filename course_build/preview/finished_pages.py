@@ -9,7 +9,7 @@ from pathlib import Path
 
 from course_build import html_elements
 from course_build.paths import LOCK
-from course_build.preview import mends
+from course_build.preview import quarto_differences
 from course_build.site import content_security_policy, page_weight
 
 
@@ -71,7 +71,7 @@ def code_version() -> str:
     """Hash the code that finishes a page, and the versions of what it calls."""
     modules = [
         Path(__file__),
-        Path(mends.__file__),
+        Path(quarto_differences.__file__),
         Path(page_weight.__file__),
         Path(html_elements.__file__),
         Path(content_security_policy.__file__),

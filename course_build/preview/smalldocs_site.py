@@ -1,8 +1,8 @@
 """The preview: a site that smalldocs renders, a Quarto project's pages without Quarto.
 
 smalldocs is pinned exactly, and reads the same `_quarto.yml` as Quarto. What it shows otherwise is mended
-(`course_build.preview.mends`), some of it on a private copy of the staged project before smalldocs reads it, the rest
-on the pages that it wrote.
+(`course_build.preview.quarto_differences`): some of it on a private copy of the staged project before smalldocs reads
+it, the rest on the pages that it wrote.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from smalldocs.site import Site, build
 from course_build import BuildError
 from course_build.preview import quarto_project
 from course_build.preview.finished_pages import Kept, hash_files
-from course_build.preview.mends import mend_config, mend_page, mend_source
+from course_build.preview.quarto_differences import mend_config, mend_page, mend_source
 from course_build.preview.quarto_project import CONFIG
 from course_build.site import content_security_policy, page_weight
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from course_build import BuildError
 from course_build.lessons import index as lessons
 from course_build.models import prepare
-from course_build.notebooks import compare
+from course_build.notebooks import compare_outputs
 from course_build.notebooks.execute import Lesson, freshen, run_lesson
 from course_build.notebooks.fingerprint import fingerprint, saved_fingerprint
 from course_build.notebooks.read_notebook import code_cells
@@ -122,6 +122,6 @@ class Trial(threading.Thread):
         """The differences from the saved outputs, by the number of the cell."""
         found = {}
         for number, (cell, fresh) in enumerate(zip(self.cells, self.lesson.outputs, strict=True), start=1):
-            if told := compare.difference(cell.outputs, fresh, compare.MEASURED in cell.metadata):
+            if told := compare_outputs.difference(cell.outputs, fresh, compare_outputs.MEASURED in cell.metadata):
                 found[number] = told
         return found

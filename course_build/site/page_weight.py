@@ -23,7 +23,7 @@ LIBRARIES = "site_libs"
 """The folder of the rendered site that holds what the renderer brought along."""
 
 INLINE = re.compile(r"data:image/(png|jpeg);base64,(.+)", re.DOTALL)
-LATE = Path(__file__).with_name("late.js")
+LATE = Path(__file__).with_name("libraries_later.js")
 ASKED = re.compile(r"[.#]([\w-]+)")
 WORD = re.compile(r"[\w-]+")
 STATES = {"active", "collapsed", "collapsing", "fade", "show"}

@@ -4,9 +4,7 @@ import shutil
 from pathlib import Path
 
 from course_build.lessons import index as lessons
-from course_build.paths import BUILD, NOTEBOOKS, ROOT
-
-STAGED = BUILD / "site"
+from course_build.paths import NOTEBOOKS, ROOT, STAGED
 
 SOURCES = ("_quarto.yml", "*.qmd", "*.css", "assets/**/*", "LICENSE", "NOTICE")
 """What the site is made of beside the lessons, as glob patterns relative to the checkout."""

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from course_utils.classifier.pipeline import BACKENDS
 from course_utils.errors import CommandError
-from course_utils.files import tables
+from course_utils.files import csv_json_parquet
 from course_utils.models import SENTIMENT_MODEL, catalogue, checkpoint
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ HEAD_BYTES = 1 << 16
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
-    parser.add_argument("input", type=Path, help=f"a file that ends in {', '.join(tables.SUFFIXES)}, or that and .gz")
+    parser.add_argument(
+        "input", type=Path, help=f"a file that ends in {', '.join(csv_json_parquet.SUFFIXES)}, or that and .gz"
+    )
     parser.add_argument("--output", type=Path, required=True, help="the file to write, in the same format")
     parser.add_argument("--text-column", default="text", help="the column that holds the texts (default: text)")
     parser.add_argument("--model", default=SENTIMENT_MODEL, help=f"a name on the Hub, or a folder ({SENTIMENT_MODEL})")
@@ -66,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise CommandError(f"{arguments.output} exists. Add --force to replace it")
     if not arguments.input.is_file():
         raise CommandError(f"there is no file {arguments.input}")
-    table = tables.open_table(arguments.input, options)
+    table = csv_json_parquet.open_table(arguments.input, options)
     run_of = {
         "input": identity(arguments.input),
         "options": asdict(options),
@@ -91,13 +93,13 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def read_options(arguments: argparse.Namespace) -> tables.Options:
+def read_options(arguments: argparse.Namespace) -> csv_json_parquet.Options:
     """Check what can be checked before a file is opened.
 
     Raises:
         CommandError: input and output are one file or of two formats, or the delimiter is no single character.
     """
-    if tables.kind_of(arguments.input) != tables.kind_of(arguments.output):
+    if csv_json_parquet.kind_of(arguments.input) != csv_json_parquet.kind_of(arguments.output):
         raise CommandError(f"{arguments.output.name} is to be of the same format as {arguments.input.name}")
     if arguments.input.resolve() == arguments.output.resolve():
         raise CommandError("input and output are the same file")
@@ -105,10 +107,10 @@ def read_options(arguments: argparse.Namespace) -> tables.Options:
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
         raise CommandError(f"a delimiter is one character, not {arguments.delimiter!r}")
     columns = tuple(arguments.prefix + name for name in ("label", "score", "error"))
-    return tables.Options(arguments.text_column, columns, arguments.encoding, delimiter)
+    return csv_json_parquet.Options(arguments.text_column, columns, arguments.encoding, delimiter)
 
 
-def classify_table(table: tables.Table[Any], partial: Partial, arguments: argparse.Namespace) -> None:
+def classify_table(table: csv_json_parquet.Table[Any], partial: Partial, arguments: argparse.Namespace) -> None:
     """Classify the rows that `partial` doesn't have yet, piece by piece."""
     pieces = table.pieces(PIECE_ROWS, skip=partial.rows)
     first = next(pieces, None)  # before the model is loaded: a mistake in the options is to show at once
@@ -118,7 +120,7 @@ def classify_table(table: tables.Table[Any], partial: Partial, arguments: argpar
         return
     classify = load(arguments.model, arguments.backend)
     with progress_bar(partial.rows, arguments.quiet) as bar:
-        piece: tables.Piece[Any] | None = first
+        piece: csv_json_parquet.Piece[Any] | None = first
         while piece is not None:
             bar.total = estimate_rows(table, partial.rows + len(piece.texts))
             results = classify_piece(classify, piece, bar)
@@ -145,7 +147,9 @@ def load(model: str, backend: str) -> SentimentPipeline:
         raise CommandError(str(error)) from error
 
 
-def classify_piece(classify: SentimentPipeline, piece: tables.Piece[Any], bar: tqdm[NoReturn]) -> list[Outcome]:
+def classify_piece(
+    classify: SentimentPipeline, piece: csv_json_parquet.Piece[Any], bar: tqdm[NoReturn]
+) -> list[Outcome]:
     """Return for each row of a piece its label and score, or its error."""
     good = [place for place, problem in enumerate(piece.problems) if problem is None]
     results: list[Outcome] = [{"label": None, "score": None, "error": problem} for problem in piece.problems]
@@ -175,7 +179,7 @@ def progress_bar(done: int, quiet: bool) -> tqdm[NoReturn]:
     return tqdm(initial=done, unit=" rows", unit_scale=True, mininterval=interval, disable=quiet, dynamic_ncols=True)
 
 
-def estimate_rows(table: tables.Table[Any], rows: int) -> int | None:
+def estimate_rows(table: csv_json_parquet.Table[Any], rows: int) -> int | None:
     """Return how many rows there are in all: counted where the format says so, else by the share of bytes read."""
     total, share = table.total(), table.share_read()
     if total is not None or not share:

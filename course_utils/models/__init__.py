@@ -16,8 +16,7 @@ from course_utils.models.checkpoints import (
     read_results,
     use_embedded_default,
 )
-from course_utils.models.manifest import MANIFEST, SOURCE, File, Model, Source, catalogue, sources
-from course_utils.models.onnx_exports import (
+from course_utils.models.find_exports import (
     EXPORT_RECORD,
     ONNX_FP32,
     ONNX_INT8,
@@ -26,6 +25,7 @@ from course_utils.models.onnx_exports import (
     find_export_problem,
     onnx_folder,
 )
+from course_utils.models.manifest import MANIFEST, SOURCE, File, Model, Source, catalogue, sources
 
 __all__ = [
     "EXPORT_RECORD",

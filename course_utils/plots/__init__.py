@@ -9,9 +9,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "bars": ["plot_bars", "plot_choices", "plot_memory", "plot_scores", "plot_stacks", "plot_trade_offs"],
         "token_boxes": ["plot_tokens"],
         "training_curves": ["plot_curves"],
-        "judgements": ["plot_accuracies", "plot_calibration", "plot_confusion"],
+        "classifier_quality": ["plot_accuracies", "plot_calibration", "plot_confusion"],
         "attention_maps": ["plot_attention", "plot_heads"],
         "weight_errors": ["plot_block_levels", "plot_histograms", "plot_layer_errors"],
-        "deployments": ["plot_fit", "plot_runs"],
+        "batches_and_devices": ["plot_fit", "plot_runs"],
     },
 )

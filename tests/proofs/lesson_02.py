@@ -107,22 +107,22 @@ def rendering_shows_what_was_saved(tmp_path):
 
 @proves("listing", "Nothing")
 def a_new_post_is_listed_without_a_change_elsewhere(tmp_path):
-    from course_build.site import blog
+    from course_build.site import learners_blog
 
-    blog.scaffold(tmp_path / "blog")
+    learners_blog.scaffold(tmp_path / "blog")
     fresh = tmp_path / "blog" / "posts" / "one-more"
     fresh.mkdir()
     (fresh / "index.qmd").write_text('---\ntitle: "One more post"\ndate: 2026-03-01\n---\n\nText.\n', encoding="utf-8")
-    blog.render_blog(tmp_path / "blog")
+    learners_blog.render_blog(tmp_path / "blog")
     assert "One more post" in (tmp_path / "blog" / "_site" / "index.html").read_text(encoding="utf-8")
 
 
 @proves("road", "publish.yml")
 def the_workflow_publishes_on_a_push(tmp_path):
 
-    from course_build.site import blog
+    from course_build.site import learners_blog
 
-    blog.scaffold(tmp_path / "blog")
+    learners_blog.scaffold(tmp_path / "blog")
     workflow = yaml.safe_load((tmp_path / "blog" / ".github" / "workflows" / "publish.yml").read_text(encoding="utf-8"))
     assert "push" in workflow[True]  # YAML 1.1 reads the key `on` as true
     assert "_site" in (tmp_path / "blog" / ".gitignore").read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ import yaml
 from course_build import BuildError
 from course_build.lessons import index as lessons
 from course_build.paths import ROOT
-from course_build.site.blog import clean_title
+from course_build.site.learners_blog import clean_title
 from course_build.text_files import read_text
 
 CONFIG = "_quarto.yml"
