@@ -49,7 +49,9 @@ class Notebook(IPyNbFile):
         except BuildError as error:
             raise self.CollectError(str(error)) from error
         for item in super().collect():
-            yield Cell.from_parent(self, name=item.name, cell_num=item.cell_num, cell=item.cell, options=item.options)
+            # As JupyterLab calls it once all are run: `In [1]` is the first cell of code.
+            name = f"In [{item.cell_num + 1}]"
+            yield Cell.from_parent(self, name=name, cell_num=item.cell_num, cell=item.cell, options=item.options)
         yield LeftBehind.from_parent(self, name="leaves no file behind")
 
     def teardown(self) -> None:
@@ -85,8 +87,8 @@ class Cell(IPyNbCell):
             self.raise_cell_error(DIFFER, found or "\n".join(self.comparison_traceback))
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Name the cell as JupyterLab does once all are run: `In [1]` is the first one of code."""
-        return self.path, 0, f"{self.path.name}::In [{self.cell_num + 1}]"
+        """Say where it is."""
+        return self.path, 0, f"{self.path.name}::{self.name}"
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> str:
         """Say of a cell what was saved and what it gives now, and what to do if that is right."""
@@ -95,10 +97,8 @@ class Cell(IPyNbCell):
             return f"The lesson couldn't be run on: {error}"
         advice = ""
         if str(error) == DIFFER:
-            advice = f"\nIf what it gives now is right, save it: python -m course_build execute {self.path.name[:2]}\n"
-        return (
-            f"{error} (In [{self.cell_num + 1}])\n\n{error.source}\n\n{as_shown(error.inner_traceback or '')}\n{advice}"
-        )
+            advice = f"\nIf what it gives now is right, save it: python -m course_build execute {self.path.stem}\n"
+        return f"{error} ({self.name})\n\n{error.source}\n\n{as_shown(error.inner_traceback or '')}\n{advice}"
 
 
 def _run_of(item: pytest.Item) -> Run:
