@@ -25,7 +25,11 @@ from course_build.text_files import name_of, read_text
 
 TEMPLATE = Path(__file__).with_name("template")
 PLACEHOLDER = "REPLACE:"
-WANTED = re.compile(rf"{PLACEHOLDER} (.+?)(?= -->|$)", re.MULTILINE)
+WANTED = re.compile(
+    rf"<!-- {PLACEHOLDER} (?P<comment>.+?)\s*-->|^(?:(?P<key>[\w-]+:)[^\n]*)?[^\n]*?{PLACEHOLDER} (?P<line>[^\n]+)",
+    re.DOTALL | re.MULTILINE,
+)
+"""What is to be replaced: all of a comment, or the rest of a line, with the key of front matter that it begins with."""
 CELL = re.compile(r"^%% (raw|markdown|code)(?: (\{.*\}))?\n", re.MULTILINE)
 """The line that begins a cell of the template: its type, and its metadata if it has any."""
 
@@ -150,5 +154,7 @@ def placeholders() -> list[str]:
                 lines = read_text(ROOT / part).split("\n")
                 places = [(f", line {n}", line) for n, line in enumerate(lines, 1)]
             for place, text in places:
-                found += [f"{part.as_posix()}{place}: {wanted}" for wanted in WANTED.findall(text)]
+                for wanted in WANTED.finditer(text):
+                    said = f"{wanted['key'] or ''} {wanted['comment'] or wanted['line']}"
+                    found.append(f"{part.as_posix()}{place}: {' '.join(said.split())}")
     return list(dict.fromkeys(found))

@@ -8,6 +8,7 @@ import argparse
 import importlib.util
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -27,6 +28,7 @@ from course_build.notebooks.run import LEFT_BEHIND, KernelError, Run
 from course_build.paths import BUILD
 from course_build.progress import Bar
 from course_build.text_files import name_of
+from course_utils.models import catalogue
 
 ON_RAY = "course_utils/classifier/on_ray.py"
 """The module by which a lesson uses Ray, of the layer `scale`, which `make site` doesn't install."""
@@ -130,7 +132,9 @@ def freshen(staged: Path, *, every: bool = False) -> None:
             print(f"execute: {path.stem} is run: {reason}. {_advice(notebook, path)}", flush=True)
             stale[path] = notebook
     if stale:
-        prepare.prepare()
+        code = "\n".join(source for notebook in stale.values() for source in sources_of(notebook))
+        if named := [name for name in catalogue() if re.search(rf"{re.escape(name)}(?![\w-])", code)]:
+            prepare.prepare(named)
         run_side_by_side(stale, "execute", _keep)
 
 
