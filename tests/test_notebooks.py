@@ -185,7 +185,7 @@ def test_every_way_to_tamper_with_saved_outputs_fails(tmp_path):
     made = lessons.read(path)
     for of, failed in (
         (made, ["leaves no file behind"]),
-        (tampered(made), [*map("Cell {}".format, range(6)), "leaves"]),
+        (tampered(made), [*map("In [{}]".format, range(1, 7)), "leaves"]),
     ):
         said = run_nbval(of, tmp_path)
         assert len(re.findall(r"^FAILED", said, re.MULTILINE)) == len(failed), said
