@@ -146,6 +146,7 @@ class Opened:
 def lesson(browser: "playwright.Browser", server: dict, folder: Path) -> Opened:
     """The lesson, opened for the first time, and run by "Run All Cells"."""
     page = browser.new_page(viewport=DESKTOP)
+    page.set_default_timeout(PATIENCE)
     opened = Opened(page, nbformat.read(folder / LESSON, as_version=4))
     page.on("request", lambda request: opened.asked.append(request.url))
     page.goto(f"{server['url']}lab/tree/{NOTEBOOKS.name}/{LESSON}?token={server['token']}", timeout=PATIENCE)
@@ -155,9 +156,9 @@ def lesson(browser: "playwright.Browser", server: dict, folder: Path) -> Opened:
     )
     first = page.locator(".jp-CodeCell .jp-InputPrompt").first
     for _ in range(3):  # on a busy machine a click may get lost, and who sees nothing run clicks again
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        with contextlib.suppress(AssertionError):
+        with contextlib.suppress(AssertionError, playwright.TimeoutError):
+            page.get_by_role("menuitem", name="Run", exact=True).click(timeout=PATIENCE / 5)
+            page.get_by_role("menuitem", name="Run All Cells", exact=True).click(timeout=PATIENCE / 5)
             playwright.expect(first).not_to_have_text("[ ]:", timeout=PATIENCE / 5)
             break
     # In this order, and none left out. A cell that raises without leave would keep the rest from running.
