@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +29,10 @@ os.environ.update(
 # before torch is imported, and for the children, too.
 if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
     os.environ["OMP_NUM_THREADS"] = str(max(1, cores() // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])))
+
+# What a shell starts in the background ignores Ctrl+C. So would the programs that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A failing assert in a proof says what differed, as in any test module.
 pytest.register_assert_rewrite("proofs")
