@@ -14,7 +14,7 @@ from course_build import BuildError
 from course_build.lessons import index as lessons
 from course_build.paths import ROOT
 from course_build.site.learners_blog import clean_title
-from course_build.text_files import read_text
+from course_build.text_files import name_of, read_text
 
 CONFIG = "_quarto.yml"
 GLOSSARY = "glossary.qmd"
@@ -75,6 +75,12 @@ def words_of(title: str) -> str:
     if not words:
         raise BuildError(f"no file can be named after {title!r}: use at least one word in letters from a to z.")
     return "_".join(words)
+
+
+def refuse_taken(words: str, others: list[Path]) -> None:
+    """Raise `BuildError` where one of the other lessons has a name of these words."""
+    if same := [path for path in others if path.stem[3:] == words]:
+        raise BuildError(f"{name_of(same[0])} has that name already. Give the lesson another title.")
 
 
 def escape(title: str) -> str:

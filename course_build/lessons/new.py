@@ -21,7 +21,7 @@ from course_build.lessons import index as lessons
 from course_build.lessons import lesson_files, social_cards, syllabus
 from course_build.lessons.exercise_stubs import SOLUTION, make_stub
 from course_build.paths import ROOT
-from course_build.text_files import name_of, read_text
+from course_build.text_files import read_text
 
 TEMPLATE = Path(__file__).with_name("template")
 PLACEHOLDER = "REPLACE:"
@@ -64,8 +64,7 @@ def make(title: str) -> list[Path]:
     """
     words, title = lesson_files.words_of(title), lesson_files.escape(title.strip())
     there = lessons.paths()
-    if same := [path for path in there if path.stem[3:] == words]:
-        raise BuildError(f"{name_of(same[0])} has that name already. Give the new lesson another title.")
+    lesson_files.refuse_taken(words, there)
     lesson = max((int(path.name[:2]) for path in there), default=0) + 1
     if lesson > 99:
         raise BuildError("a lesson's number has two digits, and 99 is taken.")

@@ -46,8 +46,7 @@ def rename(lesson: str, title: str) -> list[Path]:
     title = lesson_files.escape(title.strip())
     moves = {a: b for a, b in zip(lesson_files.parts(old), lesson_files.parts(new), strict=True) if a != b}
     moves = {a: b for a, b in moves.items() if (ROOT / a).exists()}
-    if same := [each for each in lessons.paths() if each != path and each.stem[3:] == new[3:]]:
-        raise BuildError(f"{name_of(same[0])} has that name already. Give the lesson another title.")
+    lesson_files.refuse_taken(new[3:], [each for each in lessons.paths() if each != path])
     if taken := [target.as_posix() for target in moves.values() if (ROOT / target).exists()]:
         raise BuildError(f"{taken[0]} is there already. Give the lesson another title.")
     before = {each.relative_to(ROOT): read_text(each) for each in lesson_files.texts()}

@@ -44,8 +44,6 @@ BACKTICKS = re.compile(r"`([^`]+)`")
 
 BODY_CLASSES = "body-classes"
 
-SIDEBAR_CLASSES = {"nav-sidebar", "floating", "has-sidebar"}
-
 UNDESCRIBED = "A picture that the code above draws."
 
 
