@@ -12,8 +12,8 @@ site: ## do all the set-up and render the blog into _site/ (FRESH=1 runs every l
 test: ## prove everything: lint, tests, and every output of every notebook
 	@$(RUN) check
 
-lab: ## open the lessons in JupyterLab
-	@$(RUN) lab
+lab: ## open your own copies of the lessons in JupyterLab (RESET=03 begins a lesson anew)
+	@$(RUN) lab $(if $(RESET),--reset $(RESET)) $(if $(OPTIONS),-- $(OPTIONS))
 
 execute: ## run the notebooks and refresh their saved outputs
 	@$(RUN) execute

@@ -6,7 +6,6 @@ On a bare interpreter every command first makes the project's environment, and g
 import argparse
 import importlib
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -14,7 +13,7 @@ from types import ModuleType
 if sys.version_info < (3, 11):  # noqa: UP036 - before anything is imported that an old Python can't even read
     sys.exit("The course needs Python 3.11, 3.12 or 3.13. Install one and name it: make site PYTHON=python3.12")
 
-from course_build import BuildError
+from course_build import BuildError, foreground
 from course_build.paths import ROOT
 from course_build.setup import environment, pip_and_uv_settings
 
@@ -30,7 +29,7 @@ COMMANDS = {
     "execute": ("course_build.notebooks.execute", "run lessons and save what they put out", RUN),
     "preview": ("course_build.preview.local_server", "serve the rendered site on this machine", LEARN),
     "check": ("course_build.check", "prove everything: lint, tests, and every output of every notebook", ALL),
-    "lab": ("course_build.lab", "open the lessons in JupyterLab", LEARN),
+    "lab": ("course_build.classroom.lab", "open your own copies of the lessons in JupyterLab", LEARN),
     "bench": ("course_build.bench", "measure speed beside the peers, into benchmarks/", RUN),
     "clean": ("course_build.clean", "delete what was built; the environment and the models stay", None),
     "demo": ("course_build.site.demo", "fetch and make what the demo in the browser needs", LEARN),
@@ -139,7 +138,7 @@ def _run(interpreter: str, arguments: list[str]) -> int:
     """Run the same command with another interpreter (a child, for Windows has no exec)."""
     # Without bytecode every process would compile torch anew.
     environ = {**pip_and_uv_settings.environ("PYTHONDONTWRITEBYTECODE"), ENTERED: "1"}
-    return subprocess.run([interpreter, "-m", "course_build", *arguments], env=environ).returncode
+    return foreground.run([interpreter, "-m", "course_build", *arguments], environ)
 
 
 if __name__ == "__main__":

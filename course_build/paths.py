@@ -8,6 +8,9 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 """The lessons, with their saved outputs."""
 
+MY_LESSONS = ROOT / "my_lessons"
+"""The learner's copies of the lessons. What lies there is the learner's: `copies` alone writes there."""
+
 BUILD = ROOT / "_build"
 """Everything that is made on the way to the site and can be made again."""
 

@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["models", "notebook", "plots", "reviews"],
     submod_attrs={
         "classifier.pipeline": ["SentimentPipeline"],
+        "classroom.progress_record": ["progress"],
         "modeling": ["evaluation", "generation", "parameters", "quantization"],
         "modeling.evaluation": ["calibration", "calibration_error", "predict_logits"],
         "modeling.parameters": ["count_parameters", "parameter_table"],

@@ -1,7 +1,12 @@
-"""Quizzes that need no script, no server and no mouse: each choice opens, and says why it is right or wrong.
+"""Quizzes that need no script, no server and no mouse.
 
-A choice is a `<details>` element, which browsers and JupyterLab open with the mouse, the keyboard and a screen reader
-alike. (jupyterquiz, the library at hand, draws its choices with a script of its own, which a keyboard can't reach.)
+On a page each choice opens, and says why it is right or wrong: it is a `<details>` element, which the mouse, the
+keyboard and a screen reader open alike. (jupyterquiz, the library at hand, draws its choices with a script of its own,
+which a keyboard can't reach.)
+
+In a learner's copy of a lesson the choices have letters, and the learner types one for each question: `check_quiz("03",
+"c a ? ?")`. So the answers stay in the file, and what was right is remembered. (Widgets lose their state with the
+kernel, and JupyterLab takes the arrow keys that choose among radio buttons.)
 """
 
 from __future__ import annotations
@@ -9,8 +14,12 @@ from __future__ import annotations
 import html
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from course_utils.classroom import learners_folder
+from course_utils.classroom.progress_record import remember
 
 QUIZZES = Path(__file__).parent / "data"
 
@@ -55,6 +64,8 @@ class Quiz:
 
     def _repr_markdown_(self) -> str:
         """HTML inside Markdown: beside an output of type text/html Quarto loads scripts from another host."""
+        if learners_folder.find():
+            return self._with_letters()
         parts = []
         for number, question in enumerate(self.questions, start=1):
             name = f"quiz-{self.lesson}-{question.id}"
@@ -70,6 +81,83 @@ class Quiz:
                 f'<p id="{name}"><strong>{number}.</strong> {_inline(question.text)}</p>{choices}</div>'
             )
         return f'<div class="quiz">{"".join(parts)}</div>'
+
+    def _with_letters(self) -> str:
+        """Return the questions with a letter before each choice, and nothing of the answers."""
+        parts = []
+        for number, question in enumerate(self.questions, start=1):
+            choices = "".join(
+                f"<li><strong>{letter}</strong>&nbsp; {_inline(choice.text)}</li>"
+                for letter, choice in zip(LETTERS, question.choices)  # noqa: B905 - there are more letters
+            )
+            parts.append(
+                f'<p><strong>{number}.</strong> {_inline(question.text)}</p><ul style="list-style: none">{choices}</ul>'
+            )
+        return "".join(parts)
+
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+OPEN = "?"
+"""What stands for a question that is not answered yet."""
+
+
+@dataclass(frozen=True)
+class CheckedQuiz:
+    """A learner's answers to a quiz, each with what is said of it. As the last line of a cell it shows itself."""
+
+    lines: tuple[tuple[str, str], ...]
+    """For each question a mark and a sentence, as plain text in which code stands between backticks."""
+    summary: str
+
+    def __repr__(self) -> str:
+        """Show a line for each question, where no HTML can be shown."""
+        return "\n".join([*(f"{number}. {mark} {text}" for number, (mark, text) in self._numbered()), self.summary])
+
+    def _repr_markdown_(self) -> str:
+        lines = "".join(
+            f"<p><strong>{number}. {mark}</strong> {_inline(text)}</p>" for number, (mark, text) in self._numbered()
+        )
+        return f"{lines}<p>{_inline(self.summary)}</p>"
+
+    def _numbered(self) -> enumerate[tuple[str, str]]:
+        return enumerate(self.lines, start=1)
+
+
+def check_quiz(lesson: str, answers: str | Sequence[str]) -> CheckedQuiz:
+    """Say of each typed answer whether it is right, and why; in a learner's folder, remember it.
+
+    Args:
+        lesson: the lesson's two digits, such as "03".
+        answers: a letter for each question, in their order, such as "c a ? ?", with `?` for one that is still open.
+            Spaces, commas and capitals don't matter, and a list of letters does as well.
+
+    Raises:
+        ValueError: there is no such quiz.
+    """
+    asked = quiz(lesson)
+    typed = answers if isinstance(answers, str) else " ".join(map(str, answers))
+    letters = re.findall(r"[^\s,;.()\[\]'\"\d]", typed.lower())
+    lines = []
+    right = 0
+    if len(letters) > len(asked.questions):
+        return CheckedQuiz(
+            (),
+            f"There are {len(letters)} answers, and the quiz has {len(asked.questions)} questions. Type one letter for"
+            f' each, with a {OPEN} where you aren\'t sure: "{" ".join(OPEN * len(asked.questions))}".',
+        )
+    letters += [OPEN] * (len(asked.questions) - len(letters))
+    for letter, question in zip(letters, asked.questions, strict=True):
+        known = LETTERS[: len(question.choices)]
+        if letter in (OPEN, "…", "_", "-"):
+            lines.append(("○", "Not answered yet."))
+        elif letter not in known:
+            lines.append(("○", f"The choices are {', '.join(known[:-1])} and {known[-1]}; there is no {letter}."))
+        else:
+            choice = question.choices[known.index(letter)]
+            right += choice.right
+            lines.append((f"{letter} {'✔ Right.' if choice.right else '✘ No.'}", choice.feedback))
+            remember(lesson, "question", question.id, right=choice.right)
+    return CheckedQuiz(tuple(lines), f"{right} of {len(asked.questions)} right.")
 
 
 def _inline(text: str) -> str:

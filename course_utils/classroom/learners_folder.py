@@ -37,6 +37,8 @@ class Lesson(TypedDict):
     """Caption and text alternative of the figure that a cell draws."""
     seconds: dict[str, int]
     """About how long a cell runs on two cores, of the cells that are long."""
+    offered: str | None
+    """The file that a newer version of the lesson lies in, beside the learner's copy, if there is one."""
     names: dict[str, str]
     """The heading of the section in which a name is first given a value, by that name."""
 

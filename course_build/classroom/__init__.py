@@ -1,0 +1,1 @@
+"""The learner's copies of the lessons, and JupyterLab around them: what `make lab` opens."""
