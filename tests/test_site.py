@@ -179,7 +179,7 @@ def test_a_lesson_opens_elsewhere_once_the_repository_is_named(base: str, site: 
     notebook = Path(LESSON).with_suffix(".ipynb").as_posix()
     assert links == [
         f"https://colab.research.google.com/github/{repository}/blob/main/{notebook}",
-        f"https://mybinder.org/v2/gh/{repository}/main?labpath={notebook}",
+        f"https://mybinder.org/v2/gh/{repository}/main?labpath=my_lessons/{Path(notebook).name}",
     ]
 
 

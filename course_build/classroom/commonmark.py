@@ -71,7 +71,8 @@ def _set_aside(text: str) -> tuple[str, list[str]]:
             open_block, marks = [line], fence["marks"]
         else:
             lines.append(line)
-    lines += open_block  # a block without an end
+    if open_block:  # without an end
+        lines.append(keep("\n".join(open_block)))
     text = CODE.sub(lambda found: keep(found[0]), "\n".join(lines))
     return MATHS.sub(lambda found: keep(found[0]), text), codes
 

@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="begin a lesson anew, as 03; your copy moves into kept/",
     )
     parser.add_argument("--no-start", action="store_true", help="bring the copies up to date, and start nothing")
+    parser.add_argument("--folder", type=Path, default=MY_LESSONS, help="your folder, if it isn't my_lessons")
     parser.add_argument("--source", action="store_true", help="open the lessons themselves, to change the course")
     parser.add_argument("options", nargs="*", help="options for JupyterLab, after --")
 
@@ -45,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.source:
         folder, page = ROOT, NOTEBOOKS.name
     else:
-        folder, page = MY_LESSONS, START
+        folder, page = arguments.folder.absolute(), START
         news = str(copies.bring_up_to_date(folder, arguments.reset)) or "your lessons are up to date"
         print("\n".join(f"lab: {line}" for line in news.splitlines()), flush=True)
     if arguments.no_start:

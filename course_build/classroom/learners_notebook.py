@@ -1,8 +1,9 @@
 """A lesson as its learner gets it: the same code, cell for cell, without outputs, in Markdown that any program shows.
 
-A first cell with title, drawing, minutes, objectives and prerequisites stands in place of the front matter, and the last
-ones show how far the learner has come, and lead on. The quiz gets a cell for the learner's letters. What Quarto reads in a code cell (`#|`) goes; captions
-and alternatives of figures are kept beside the notebook, where the kernel finds them when it draws.
+A first cell with title, drawing, minutes, objectives and prerequisites stands in place of the front matter. The last
+ones show how far the learner has come, and lead on. The quiz gets a cell for the learner's letters. What Quarto reads
+in a code cell (`#|`) goes; captions and alternatives of figures are kept beside the notebook, where the kernel finds
+them when it draws.
 """
 
 import ast

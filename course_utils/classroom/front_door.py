@@ -47,9 +47,7 @@ def page(folder: Path) -> str:
         for stage in path.stages
     ]
     parts = ["# LLMs, Hands On", _next(path), f"![{progress_record.in_words(path)}]({PICTURE})"]
-    parts.append(
-        "*This page shows what was solved when you opened it. Close it and open it again to see what came since.*"
-    )
+    parts.append(AS_OPENED)
     if offers := [stage for stage in path.stages if stage.lesson["offered"]]:
         parts += ["## Changed lessons", OFFERED, "\n".join(map(_offer, offers))]
     head = "| | lesson | minutes | exercises | quiz |\n| --- | :--- | --- | :--- | :--- |"
@@ -57,6 +55,7 @@ def page(folder: Path) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+AS_OPENED = "*What you solve while this page is open shows when you close it and open it again.*"
 OFFERED = (
     "The course has changed these lessons since you got them. Your copies are as you left them. The new version lies"
     " beside each, and says at its top what changed."

@@ -89,7 +89,11 @@ def entries(folder: Path) -> Iterator[Entry]:
         text = (folder / RECORD).read_text(encoding="utf-8", errors="replace").replace("\0", "")
     except OSError:
         return
-    for row in csv.reader(text.splitlines()):
+    for line in text.splitlines():
+        try:
+            row = next(csv.reader([line]), [])
+        except csv.Error:
+            continue
         if len(row) == len(COLUMNS) and row[2] in {"exercise", "question"} and row[4] in {"right", "wrong"}:
             yield Entry(*row)
 
