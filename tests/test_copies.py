@@ -40,7 +40,7 @@ def read(path: Path) -> NotebookNode:
 
 
 def shown(markdown: str) -> BeautifulSoup:
-    """What a program shows that knows CommonMark, and tables, and nothing of Quarto."""
+    """The page that a program shows that knows CommonMark, and tables, and nothing of Quarto."""
     return BeautifulSoup(MarkdownIt("commonmark", {"html": True}).enable("table").render(markdown), "html.parser")
 
 

@@ -290,7 +290,7 @@ class Checkout:
         shutil.copytree(
             ROOT / "course_build" / "setup", package / "setup", ignore=shutil.ignore_patterns("__pycache__")
         )
-        for name in ("__init__", "__main__", "paths", "progress"):
+        for name in ("__init__", "__main__", "foreground", "paths", "progress"):
             shutil.copyfile(ROOT / "course_build" / f"{name}.py", package / f"{name}.py")
         (package / "lessons").mkdir()
         (package / "lessons" / "syllabus.py").write_text(COMMAND)

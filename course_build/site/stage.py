@@ -29,10 +29,12 @@ def sources() -> list[Path]:
     """
     site = [path for pattern in SOURCES for path in sorted(ROOT.glob(pattern))]
     found = [*site, *lessons.paths()]
-    return [path for path in found if path.is_file() and not _is_private(path.relative_to(ROOT))] + beside_the_lessons()
+    return [path for path in found if path.is_file() and not _is_private(path.relative_to(ROOT))] + beside_the_lessons(
+        NOTEBOOKS
+    )
 
 
-def beside_the_lessons(folder: Path = NOTEBOOKS) -> list[Path]:
+def beside_the_lessons(folder: Path) -> list[Path]:
     """Return what lies beside the lessons in their folder: pictures, and whatever a lesson opens or imports."""
     found = [path for path in sorted(folder.rglob("*")) if path.suffix != ".ipynb" and path.is_file()]
     return [path for path in found if not _is_private(path.relative_to(folder))]

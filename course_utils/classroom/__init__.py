@@ -1,4 +1,4 @@
-"""What a lesson does more for the learner in whose folder it lies: `make lab` puts it there, and nothing else does.
+"""The classroom: what a lesson does more in the folder of a learner, into which `make lab` puts it.
 
 On the pages of the site and in the regression run there is no such folder, and all of this stays away.
 """

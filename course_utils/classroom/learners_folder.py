@@ -16,7 +16,7 @@ LESSONS = Path(KEPT, "lessons.json")
 
 
 class Figure(TypedDict):
-    """What a figure shows, in words: below it for everybody, and in its place for who can't see it."""
+    """A figure in words: below it for everybody, and in its place for who can't see it."""
 
     caption: str
     alt: str

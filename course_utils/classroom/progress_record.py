@@ -37,7 +37,7 @@ class Entry(NamedTuple):
 
 @dataclass
 class Standing:
-    """Where a learner stands in a lesson: the checks that said "Right", and the last answer to each question."""
+    """The place of a learner in a lesson: the checks that said "Right", and the last answer to each question."""
 
     exercises: set[str] = field(default_factory=set)
     questions: dict[str, bool] = field(default_factory=dict)
@@ -91,7 +91,7 @@ def entries(folder: Path) -> Iterator[Entry]:
         return
     for line in text.splitlines():
         try:
-            row = next(csv.reader([line]), [])
+            row = [field for row in csv.reader([line]) for field in row]
         except csv.Error:
             continue
         if len(row) == len(COLUMNS) and row[2] in {"exercise", "question"} and row[4] in {"right", "wrong"}:
@@ -131,12 +131,12 @@ class Stage(NamedTuple):
 
     @property
     def exercises_solved(self) -> str:
-        """How many exercises are solved, as dots and as words: `●●○ 2 of 3`."""
+        """The number of exercises that are solved, as dots and as words: `●●○ 2 of 3`."""
         return _said(self.solved, len(self.lesson["exercises"]))
 
     @property
     def questions_right(self) -> str:
-        """How many questions of the quiz are answered rightly, as dots and as words."""
+        """The number of questions of the quiz that are answered rightly, as dots and as words."""
         return _said(self.right, self.lesson["questions"])
 
     @property
