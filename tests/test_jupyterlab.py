@@ -1,10 +1,10 @@
-"""Lesson 3 in JupyterLab, in a real browser, as a learner works through it, with the network watched."""
+"""A learner's folder in JupyterLab, in a real browser: from the first start to the end of lesson 3, with the network
+watched."""
 
 import contextlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -17,8 +17,10 @@ import nbformat
 import pytest
 from browsers import DESKTOP
 from proofs import lesson_03
+from test_copies import key
 
-from course_build.paths import NOTEBOOKS, ROOT
+from course_build.classroom import copies
+from course_build.paths import NOTEBOOKS
 from course_build.setup import network_off
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -28,30 +30,27 @@ START = 180  # seconds: patience for a busy machine, and no measure of anything
 PATIENCE = 300_000  # the same for playwright, which counts milliseconds
 STDERR = "[data-mime-type='application/vnd.jupyter.stderr']"
 """How JupyterLab marks an output that is an error, as it does what a cell writes to stderr."""
-ALL_IN_VIEW = {"@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"}}
+ALL_IN_VIEW = {"@jupyterlab/notebook-extension:tracker": {"windowingMode": "none", "kernelShutdown": True}}
 """JupyterLab takes cells that are out of view off the page; a test that counts them needs all of them."""
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A learner's folder: the lessons as they come, lesson 3 without outputs, so that all that shows was computed."""
-    copy = tmp_path_factory.mktemp("learner") / NOTEBOOKS.name
-    shutil.copytree(NOTEBOOKS, copy, ignore=shutil.ignore_patterns(".*"))
-    shutil.copy(ROOT / "glossary.qmd", copy.parent)
-    lesson = nbformat.read(copy / LESSON, as_version=4)
-    for cell in lesson.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    nbformat.write(lesson, copy / LESSON)
-    return copy
+    """The folder of a learner who worked in lesson 1 when it was another: the course has changed it since."""
+    mine = tmp_path_factory.mktemp("learner") / "my_lessons"
+    copies.bring_up_to_date(mine, [])
+    for path, ran in ((mine / copies.GIVEN / "01_environment.ipynb", False), (mine / "01_environment.ipynb", True)):
+        older = nbformat.read(path, as_version=4)
+        older.cells[1].source += "\n\nA sentence that the course has taken out."
+        if ran:
+            older.cells[2].execution_count = 1
+        nbformat.write(older, path)
+    return mine
 
 
 @pytest.fixture(scope="module")
-def server(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict]:
-    """`python -m course_build lab` on a machine that never saw JupyterLab, and with the network off.
-
-    Yields what JupyterLab writes down of itself, with its `url` and its `token`, and the path of its `log`.
-    """
+def home(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of somebody who never saw JupyterLab, with the network off."""
     home = tmp_path_factory.mktemp("home")
     places = {
         "HOME": home,
@@ -63,21 +62,31 @@ def server(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[d
         "JUPYTERLAB_SETTINGS_DIR": home / "settings",
         "JUPYTERLAB_WORKSPACES_DIR": home / "workspaces",
         "PYTHONPATH": network_off.GUARD,
+        "BROWSER": "true",  # a program that opens nothing
     }
     (home / "more" / "labconfig").mkdir(parents=True)
     (home / "more" / "labconfig" / "default_setting_overrides.json").write_text(json.dumps(ALL_IN_VIEW), "utf-8")
     environ = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
-    options = ["--no-browser", "--port=0", "--allow-root", f"--ServerApp.root_dir={folder.parent}"]
-    log = home / "log"
+    return {**environ, **{name: str(place) for name, place in places.items()}}
+
+
+def command(folder: Path, *options: str) -> list[str]:
+    return [sys.executable, "-m", "course_build", "lab", "--folder", str(folder), *options]
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path, home: dict[str, str]) -> Iterator[dict]:
+    """`python -m course_build lab`.
+
+    Yields what JupyterLab writes down of itself, with its `url` and its `token`, and the path of its `log`.
+    """
+    log = Path(home["HOME"], "log")
     with log.open("w", encoding="utf-8") as said:
         process = subprocess.Popen(
-            [sys.executable, "-m", "course_build", "lab", "--", *options],
-            env={**environ, **{name: str(place) for name, place in places.items()}},
-            stdout=said,
-            stderr=subprocess.STDOUT,
+            command(folder, "--", "--no-browser", "--port=0"), env=home, stdout=said, stderr=subprocess.STDOUT
         )
         try:
-            running = wait_for_server(home / "runtime", process, log)
+            running = wait_for_server(Path(home["JUPYTER_RUNTIME_DIR"]), process, log)
             yield {**running, "log": log}
             # As "Shut Down" in JupyterLab's menu: it ends the kernels, too.
             ask(running, "api/shutdown", method="POST")
@@ -108,6 +117,10 @@ def ask(running: dict, path: str, method: str = "GET") -> bytes:
         return answer.read()
 
 
+def kernels(running: dict) -> list[dict]:
+    return json.loads(ask(running, "api/kernels"))
+
+
 class Opened:
     """Lesson 3 in JupyterLab, with all cells run once, and the addresses that the browser asked."""
 
@@ -117,14 +130,14 @@ class Opened:
         self.asked: list[str] = []
         self.cells = page.locator(".jp-Notebook .jp-Cell")
         self.count = sum(cell.cell_type == "code" for cell in source.cells)
+        self.before: dict[str, object] = {}
 
     def number(self, **wanted: str) -> int:
-        """Where the one cell is whose source has a text, or whose metadata has an entry."""
+        """Where the one code cell is whose source has a text."""
         found = [
             number
             for number, cell in enumerate(self.source.cells)
-            if wanted.get("text", "") in cell.source
-            and wanted.get("exercise") in (None, cell.cell_type == "code" and cell.metadata.get("exercise"))
+            if cell.cell_type == "code" and wanted["text"] in cell.source
         ]
         assert len(found) == 1, f"{wanted} is not one cell: {found}"
         return found[0]
@@ -143,17 +156,33 @@ class Opened:
 
 
 @pytest.fixture(scope="module")
-def lesson(browser: "playwright.Browser", server: dict, folder: Path) -> Opened:
-    """The lesson, opened for the first time, and run by "Run All Cells"."""
+def front_door(browser: "playwright.Browser", server: dict) -> "playwright.Page":
+    """The page that JupyterLab opens."""
     page = browser.new_page(viewport=DESKTOP)
     page.set_default_timeout(PATIENCE)
+    page.asked = []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.goto(f"{server['url']}?token={server['token']}", timeout=PATIENCE)
+    playwright.expect(page.locator(".jp-MarkdownViewer h1")).to_contain_text("LLMs, Hands On", timeout=PATIENCE)
+    return page
+
+
+@pytest.fixture(scope="module")
+def lesson(front_door: "playwright.Page", server: dict, folder: Path) -> Opened:
+    """The lesson, opened from the front door without a mouse, and run by "Run All Cells"."""
+    page = front_door
     opened = Opened(page, nbformat.read(folder / LESSON, as_version=4))
-    page.on("request", lambda request: opened.asked.append(request.url))
-    page.goto(f"{server['url']}lab/tree/{NOTEBOOKS.name}/{LESSON}?token={server['token']}", timeout=PATIENCE)
+    opened.asked = page.asked
+    page.locator(f".jp-MarkdownViewer a[href*='{LESSON}']").first.focus()
+    page.keyboard.press("Enter")
     playwright.expect(opened.cells).to_have_count(len(opened.source.cells), timeout=PATIENCE)
     playwright.expect(page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")).to_be_attached(
         timeout=PATIENCE
     )
+    opened.before = {
+        "outputs": page.locator(".jp-OutputArea-output").count(),
+        "changed": page.locator(".lm-TabBar-tab.jp-mod-dirty").count(),
+    }
     first = page.locator(".jp-CodeCell .jp-InputPrompt").first
     for _ in range(3):  # on a busy machine a click may get lost, and who sees nothing run clicks again
         with contextlib.suppress(AssertionError, playwright.TimeoutError):
@@ -167,7 +196,7 @@ def lesson(browser: "playwright.Browser", server: dict, folder: Path) -> Opened:
     return opened
 
 
-def test_news_and_updates_are_off_until_a_learner_turns_them_on(server: dict) -> None:
+def test_defaults_are_set_where_a_learner_set_nothing(server: dict) -> None:
     answer = json.loads(ask(server, "lab/api/settings/@jupyterlab/apputils-extension:notification"))
     properties = answer["schema"]["properties"]
     assert {name: properties[name]["default"] for name in ("fetchNews", "checkForUpdates")} == {
@@ -175,6 +204,47 @@ def test_news_and_updates_are_off_until_a_learner_turns_them_on(server: dict) ->
         "checkForUpdates": False,
     }
     assert answer["settings"] == {}, "nothing is set that the learner didn't set"
+
+
+def test_the_start_says_what_it_did_and_where_jupyterlab_is(server: dict) -> None:
+    said = server["log"].read_text(encoding="utf-8")
+    assert "01_environment.ipynb is as you left it. The course has changed it" in said
+    assert f"{server['url']}lab/tree/start_here.md?token={server['token']}" in said
+    assert len(said.splitlines()) < 20
+
+
+def test_a_second_start_says_where_the_first_one_is(server: dict, folder: Path, home: dict[str, str]) -> None:
+    again = subprocess.run(command(folder), env=home, capture_output=True, text=True, timeout=START)
+    assert again.returncode == 0, again.stderr
+    assert f"JupyterLab runs already, at {server['url']}lab/tree/start_here.md?token=" in again.stdout
+
+
+def test_the_front_door_shows_the_way_and_a_changed_lesson(front_door: "playwright.Page") -> None:
+    viewer = front_door.locator(".jp-MarkdownViewer")
+    picture = viewer.locator("img")
+    assert picture.get_attribute("alt").startswith("Your path of")
+    front_door.wait_for_function("picture => picture.naturalWidth > 0", arg=picture.element_handle())
+    assert viewer.locator("table tbody tr").count() == len(list(NOTEBOOKS.glob("??_*.ipynb")))
+
+    viewer.get_by_role("link", name="the new version").first.click()
+    news = front_door.locator(".jp-Notebook .jp-RenderedMarkdown").first
+    playwright.expect(news).to_contain_text("This lesson has changed since you got yours.")
+    news.locator("summary").click()
+    playwright.expect(news.locator("pre")).to_contain_text("-A sentence that the course has taken out.")
+    tab = front_door.locator(".lm-TabBar-tab", has_text="01_environment_changed")
+    tab.locator(".lm-TabBar-tabCloseIcon").click()
+    playwright.expect(tab).to_have_count(0)
+    front_door.locator(".lm-TabBar-tab", has_text="start_here").click()
+
+
+def test_a_lesson_opens_clean_and_nothing_is_spoiled(lesson: Opened) -> None:
+    assert lesson.before == {"outputs": 0, "changed": 0}
+    first = lesson.cells.first
+    assert first.locator("h1").inner_text().startswith("Lesson 3: A first language model")
+    assert first.locator("img").evaluate("picture => picture.naturalWidth") > 0
+    assert lesson.page.locator(".jp-Notebook h1").count() == 1
+    prose = lesson.page.locator(".jp-Notebook .jp-MarkdownCell")
+    assert not re.search(r":::|\{\.|^---$|#\|", "\n".join(prose.all_inner_texts()), re.MULTILINE)
 
 
 def test_a_first_start_asks_the_learner_nothing_and_no_other_host(lesson: Opened, server: dict) -> None:
@@ -191,50 +261,36 @@ def test_every_cell_runs_and_none_fails_that_may_not(lesson: Opened) -> None:
     failed = [number for number in range(len(lesson.source.cells)) if lesson.cells.nth(number).locator(STDERR).count()]
     assert meant
     assert failed == meant
-    for number in meant:
-        text = lesson.cells.nth(number).locator(STDERR).inner_text()
-        assert re.search(r"^\w+Error: ", text.splitlines()[-1]), "the lesson says to read the last line first"
 
 
 def test_it_shows_the_figures_and_the_outputs_that_the_blog_shows(lesson: Opened) -> None:
-    saved = nbformat.read(NOTEBOOKS / LESSON, as_version=4)
+    saved = {cell.id: cell for cell in nbformat.read(NOTEBOOKS / LESSON, as_version=4).cells}
     pictures = 0
-    for number, cell in enumerate(saved.cells):
-        outputs = cell.get("outputs", [])
+    for number, cell in enumerate(lesson.source.cells):
+        if cell.id not in saved:
+            continue
+        outputs = saved[cell.id].get("outputs", [])
         shown = lesson.cells.nth(number)
         assert bool(shown.locator(".jp-OutputArea-output").count()) == bool(outputs), cell.source
         for picture in range(sum("image/png" in output.get("data", {}) for output in outputs)):
             size = shown.locator(".jp-OutputArea-output img").nth(picture).bounding_box()
             assert size["width"] > 200, cell.source
-            assert size["height"] > 100, cell.source
+            assert 100 < size["height"] <= 560, cell.source
             pictures += 1
     assert pictures
-    assert lesson.page.locator(".jp-OutputArea-output img").count() == pictures
 
 
-def test_a_callout_reads_as_a_heading_and_its_text(lesson: Opened) -> None:
-    """JupyterLab has no callouts. A reader sees a line `::: {.callout-note}`, then the title as a heading and the text
-    with all its formats, and `:::` on a line of its own."""
-    callouts = 0
-    for number, cell in enumerate(lesson.source.cells):
-        sources = re.findall(r"^::: (\{\.callout-.+\})\n## (.+)\n\n((?s:.+?))\n\n:::$", cell.source, re.MULTILINE)
-        shown = lesson.cells.nth(number).locator(".jp-RenderedMarkdown > *")
-        parts = (
-            [(part.evaluate("part => part.tagName"), part.inner_text().strip()) for part in shown.all()]
-            if sources
-            else []
-        )
-        for attributes, title, text in sources:
-            fence = parts.index(("P", f"::: {attributes}"))
-            tag, heading = parts[fence + 1]
-            assert (tag, heading.rstrip("¶")) == ("H2", title.replace("`", ""))
-            end = fence + 3 + text.count("\n\n")
-            assert parts[end] == ("P", ":::")
-            paragraphs = [part for _, part in parts[fence + 2 : end]]
-            assert len(" ".join(paragraphs).split()) == len(re.sub(r"\]\(\S+\)", "", text).split())
-            callouts += 1
-    assert callouts == sum("::: {.callout" in line for cell in lesson.source.cells for line in cell.source.splitlines())
-    assert callouts
+def test_a_callout_reads_as_a_quotation_and_leaves_the_outline_alone(lesson: Opened) -> None:
+    quotations = lesson.page.locator(".jp-MarkdownCell blockquote")
+    wanted = sum(text.count("::: {.callout") for text in prose(NOTEBOOKS / LESSON))
+    assert wanted
+    assert quotations.count() == wanted
+    assert all(re.match(r"(Note|Tip|Important|Watch out)(: .+)?\n", text) for text in quotations.all_inner_texts())
+    assert quotations.locator("h1, h2, h3, h4").count() == 0
+
+
+def prose(path: Path) -> list[str]:
+    return [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
 
 
 def test_maths_tables_and_folded_answers_are_rendered(lesson: Opened) -> None:
@@ -244,21 +300,24 @@ def test_maths_tables_and_folded_answers_are_rendered(lesson: Opened) -> None:
     solution = prose.locator("details.exercise-solution").first
     code = solution.locator("pre").first
     assert not code.is_visible()
-    solution.locator("summary").click()
+    solution.locator("summary").press("Enter")
     playwright.expect(code).to_be_visible()
     assert code.inner_text().startswith("def verdict")
 
 
-def test_a_term_leads_to_the_glossary(lesson: Opened) -> None:
-    lesson.page.locator(".jp-Notebook a[href*='glossary.qmd']").first.click()
-    tab = lesson.page.locator(".lm-TabBar-tab", has_text="glossary.qmd")
-    playwright.expect(lesson.page.locator(".jp-FileEditor .cm-content")).to_contain_text("## ", timeout=PATIENCE)
+def test_a_term_leads_to_its_place_in_the_glossary(lesson: Opened) -> None:
+    link = lesson.page.locator(".jp-Notebook a[href*='#softmax']").first
+    assert link.get_attribute("title").startswith("A function that makes probabilities of logits")
+    link.click()
+    tab = lesson.page.locator(".lm-TabBar-tab", has_text="glossary.md")
+    heading = lesson.page.locator(".jp-MarkdownViewer h2", has_text="Softmax")
+    playwright.expect(heading).to_be_in_viewport(timeout=PATIENCE)
     tab.locator(".lm-TabBar-tabCloseIcon").click()
     playwright.expect(tab).to_have_count(0, timeout=PATIENCE)
 
 
-def test_an_exercise_answers_a_wrong_and_then_a_right_answer(lesson: Opened) -> None:
-    task, check = lesson.number(exercise="verdict"), lesson.number(text="check_verdict(verdict)")
+def test_an_exercise_answers_a_wrong_and_then_a_right_answer_and_it_is_remembered(lesson: Opened, folder: Path) -> None:
+    task, check = lesson.number(text="def verdict("), lesson.number(text="check_verdict(verdict)")
     feedback = lesson.cells.nth(check).locator(".jp-Cell-outputArea")
     assert "○ Not answered yet." in feedback.inner_text()
 
@@ -266,26 +325,70 @@ def test_an_exercise_answers_a_wrong_and_then_a_right_answer(lesson: Opened) -> 
     lesson.run(task, wrong)
     assert hint in lesson.run(check).inner_text()
     assert "✘ Not yet." in feedback.inner_text()
+    assert not (folder / "progress.csv").exists()
 
-    solution = next(
-        cell
-        for cell in lesson.source.cells
-        if cell.cell_type == "markdown" and cell.metadata.get("exercise") == "verdict"
-    )
-    lesson.run(task, re.search(r"```python\n(.+?)```", solution.source, re.DOTALL)[1])
+    (solution,) = [text for text in prose(NOTEBOOKS / LESSON) if "```python\ndef verdict(" in text]
+    lesson.run(task, re.search(r"```python\n(.+?)```", solution, re.DOTALL)[1])
     lesson.run(check)
     assert "✔ Right." in feedback.inner_text()
+    assert ",03,exercise,check_verdict,right" in (folder / "progress.csv").read_text("utf-8")
 
 
-def test_the_quiz_answers(lesson: Opened) -> None:
-    output = lesson.cells.nth(lesson.number(text='quiz("03")')).locator(".jp-Cell-outputArea")
-    questions = output.locator(".quiz-question")
-    assert questions.count() == 5
-    for kind, mark in (("wrong", "✘ No."), ("right", "✔ Right.")):
-        choice = questions.first.locator(f"details.quiz-{kind}").first
-        said = choice.locator("p")
-        assert not said.is_visible()
-        choice.locator("summary").click()
-        playwright.expect(said).to_be_visible()
-        assert said.inner_text().startswith(mark)
-    assert questions.first.locator("details[open]").count() == 1, "one answer's feedback at a time"
+def test_an_answer_needs_no_mouse(lesson: Opened) -> None:
+    """From the check of the first exercise to that of the second."""
+    keys = lesson.page.keyboard
+    task, check = lesson.number(text="tokens_seen = ..."), lesson.number(text="check_tokens_seen(tokens_seen)")
+    lesson.run(lesson.number(text="check_verdict(verdict)"))
+    for _ in range(task - lesson.number(text="check_verdict(verdict)")):
+        keys.press("ArrowDown")
+    keys.press("Enter")
+    keys.press("ControlOrMeta+A")
+    keys.insert_text("tokens_seen = 512")
+    for cell in (task, check):
+        keys.press("Shift+Enter")
+        lesson.count += 1
+        prompt = lesson.cells.nth(cell).locator(".jp-InputPrompt")
+        playwright.expect(prompt).to_have_text(f"[{lesson.count}]:", timeout=PATIENCE)
+    assert "✔ Right." in lesson.cells.nth(check).locator(".jp-Cell-outputArea").inner_text()
+
+
+def test_the_quiz_takes_letters_that_stay_in_the_file(lesson: Opened) -> None:
+    asked = lesson.cells.nth(lesson.number(text='\nquiz("03")')).locator(".jp-Cell-outputArea")
+    assert asked.locator("li").count() >= 15
+    assert "✔" not in asked.inner_text()
+    answers = lesson.number(text="check_quiz")
+    right = key("03")
+    typed = lesson.source.cells[answers].source.replace("? ? ? ? ?", f"{right[0]} ? ? {right[3]} ?")
+    said = lesson.run(answers, typed).inner_text()
+    assert said.count("✔ Right.") == 2
+    assert "2 of 5 right." in said
+
+
+def test_after_a_restart_progress_is_there_and_the_front_door_has_it(lesson: Opened, server: dict) -> None:
+    (kernel,) = kernels(server)
+    ask(server, f"api/kernels/{kernel['id']}/restart", method="POST")
+    lesson.count = 0
+    shown = lesson.run(lesson.number(text="progress()"))
+    row = shown.locator("tr", has_text="A first language model")
+    assert [text.replace("\u00a0", " ") for text in row.locator("td").all_inner_texts()[2:]] == [
+        "●●○○○ 2 of 5",
+        "●●○○○ 2 of 5",
+    ]
+    door = lesson.page.locator(".lm-TabBar-tab", has_text="start_here")
+    door.locator(".lm-TabBar-tabCloseIcon").click()
+    lesson.cells.first.get_by_role("link", name="All lessons").click()
+    playwright.expect(lesson.page.locator(".jp-MarkdownViewer")).to_contain_text("Go on with Lesson 3")
+
+
+def test_closing_a_lesson_ends_its_kernel(lesson: Opened, server: dict) -> None:
+    assert len(kernels(server)) == 1
+    tab = lesson.page.locator(".lm-TabBar-tab", has_text=LESSON[:10])
+    tab.click()
+    lesson.page.keyboard.press("ControlOrMeta+S")
+    playwright.expect(lesson.page.locator(".lm-TabBar-tab.jp-mod-dirty")).to_have_count(0)
+    tab.locator(".lm-TabBar-tabCloseIcon").click()
+    playwright.expect(tab).to_have_count(0)
+    late = time.monotonic() + START
+    while kernels(server) and time.monotonic() < late:
+        time.sleep(0.1)
+    assert kernels(server) == []

@@ -55,8 +55,9 @@ def find(start: Path | None = None) -> Path | None:
 def lessons(folder: Path) -> dict[str, Lesson]:
     """Return what is known of each lesson, by its number; nothing, where the file can't be read."""
     try:
-        return json.loads((folder / LESSONS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        known = json.loads((folder / LESSONS).read_text(encoding="utf-8"))
+        return {number: lesson for number, lesson in known.items() if Lesson.__required_keys__ <= lesson.keys()}
+    except (OSError, ValueError, AttributeError):  # not there, cut off, or of another version's form
         return {}
 
 
