@@ -143,7 +143,7 @@ def _last(path: Path, all_lessons: list[Path]) -> NotebookNode:
         front = lessons.front_matter(after)
         on = f"**Next: [Lesson {front['lesson']}: {escape(html.unescape(front['title']))}]({after.name})**"
     close = "Close this lesson's tab when you are done: that ends its kernel, and frees its memory."
-    return new_markdown_cell(f"---\n\n{on}\n\n{_back()}\n\n{close}", id=f"{path.name[:2]}-last")
+    return new_markdown_cell(f"{on}\n\n{_back()}\n\n{close}", id=f"{path.name[:2]}-last")
 
 
 def _back() -> str:

@@ -225,7 +225,10 @@ def in_words(path: Progress) -> str:
 
 
 def draw(path: Progress) -> str:
-    """Return the picture of a path, as SVG: a station for each lesson, whose ring closes as the lesson gets done."""
+    """Return the picture of a path, as SVG: a station for each lesson, whose ring closes as the lesson gets done.
+
+    It has no paper of its own, and colours that can be told from a light page and from a dark one.
+    """
     width, height, radius = 720, 96, 22
     step = (width - 96) / max(1, len(path.stages) - 1)
     length = 2 * math.pi * radius
@@ -234,13 +237,12 @@ def draw(path: Progress) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
         f'font-family="{fonts}" font-size="17" font-weight="600" text-anchor="middle">',
-        f'<rect width="{width}" height="{height}" rx="12" fill="#f4f6f8"/>',
-        f'<path d="M48 44H{48 + step * (len(path.stages) - 1):.1f}" stroke="#c3cad2" stroke-width="4"/>',
+        f'<path d="M48 44H{48 + step * (len(path.stages) - 1):.1f}" stroke="#929ba5" stroke-width="4"/>',
     ]
     for place, stage in enumerate(path.stages):
         x = 48 + step * place
         share = min(1.0, (stage.solved + stage.right) / stage.size) if stage.size else 0.0
-        parts.append(f'<circle cx="{x:.1f}" cy="44" r="{radius}" fill="#fff" stroke="#c3cad2" stroke-width="6"/>')
+        parts.append(f'<circle cx="{x:.1f}" cy="44" r="{radius}" fill="#fff" stroke="#929ba5" stroke-width="6"/>')
         if share:
             fill = "#d6ecdf" if stage.done else "none"
             parts.append(
@@ -249,5 +251,6 @@ def draw(path: Progress) -> str:
             )
         parts.append(f'<text x="{x:.1f}" y="50" fill="#30353c">{int(stage.number)}</text>')
         if stage.number == here:
-            parts.append(f'<text x="{x:.1f}" y="88" fill="#30353c" font-size="13">next</text>')
+            parts.append(f'<rect x="{x - 24:.1f}" y="72" width="48" height="22" rx="11" fill="#30353c"/>')
+            parts.append(f'<text x="{x:.1f}" y="88" fill="#fff" font-size="13">next</text>')
     return "".join([*parts, "</svg>"])
