@@ -161,13 +161,18 @@ def check_quiz(lesson: str, answers: str | Sequence[str]) -> CheckedQuiz:
 
 
 def _inline(text: str) -> str:
-    """Escape a text, and set what stands between backticks as code, of which Markdown must not read a sign."""
+    """Set a text in HTML: code between backticks, of which Markdown must not read a sign, and *emphasis*, **strong**."""
     parts = re.split(r"`([^`]+)`", text)
     parts[::2] = [html.escape(part, quote=False) for part in parts[::2]]
     parts[1::2] = [
         "<code>" + re.sub(r"[^\w\s]|_", lambda m: f"&#{ord(m[0])};", part) + "</code>" for part in parts[1::2]
     ]
-    return "".join(parts)
+    return _emphasis("".join(parts))
+
+
+def _emphasis(text: str) -> str:
+    text = re.sub(r"\*\*(?=\S)(.+?)(?<=\S)\*\*", r"<strong>\1</strong>", text)
+    return re.sub(r"\*(?=\S)([^*]+?)(?<=\S)\*", r"<em>\1</em>", text)
 
 
 def quiz(lesson: str) -> Quiz:

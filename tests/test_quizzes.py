@@ -7,7 +7,7 @@ import proofs
 import pytest
 from bs4 import BeautifulSoup
 
-from course_utils.quiz import QUIZZES, Quiz, quiz
+from course_utils.quiz import QUIZZES, Choice, Question, Quiz, quiz
 
 LESSONS = sorted(path.stem.removeprefix("quiz_") for path in QUIZZES.glob("quiz_*.toml"))
 KEYS = {(lesson, question): key for lesson, of in proofs.load().items() for question, key in of.proves.of.items()}
@@ -48,12 +48,19 @@ def test_a_quiz_works_without_script_and_hides_its_feedback(lesson):
 
 
 def test_a_text_is_never_taken_for_html():
-    from course_utils.quiz import Choice, Question
-
     hostile = Quiz("99", (Question("q", "<b>x</b> & `<i>`", (Choice("<script>", "<img>", True),)),))
     page = BeautifulSoup(hostile._repr_markdown_(), "html.parser")
     assert not page.select("script, img, b, i")
     assert page.select_one("code").text == "<i>"
+
+
+def test_emphasis_and_code_in_a_question_are_shown_as_such():
+    asked = Quiz("99", (Question("q", "*a* **b** `*c*` *`d`* 2 * 3 * 4", (Choice("x", "y", True),)),))
+    shown = BeautifulSoup(asked._repr_markdown_(), "html.parser").p
+    assert [mark.text for mark in shown.select("em")] == ["a", "d"]
+    assert [mark.text for mark in shown.select("strong")][1:] == ["b"]
+    assert [mark.text for mark in shown.select("code")] == ["*c*", "d"]
+    assert shown.text.endswith("2 * 3 * 4")
 
 
 @pytest.mark.parametrize("lesson", ["99", "3", "../03", "", None, 3])
