@@ -102,6 +102,16 @@ def test_saved_outputs_are_complete_and_carry_nothing_of_this_machine(path):
 
 
 @each_lesson
+def test_a_small_laptops_window_shows_each_figure_whole(path):
+    for cell in code_cells(nbformat.read(path, as_version=4)):
+        for output in cell.outputs:
+            if "image/png" in output.get("data", {}):
+                figure = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"])))
+                dots, _ = figure.info["dpi"]
+                assert figure.height / dots * 110 < 561, f"{figure.size} in {path.stem}:\n{cell.source}"
+
+
+@each_lesson
 def test_no_saved_float_lies_where_the_sanitiser_could_cut_two_ways(path):
     """nbval compares floats cut after three decimals, so noise must not carry one over a cut."""
     for cell in code_cells(nbformat.read(path, as_version=4)):
