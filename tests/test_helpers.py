@@ -315,7 +315,7 @@ def test_plot_trade_offs_divides_by_the_first_variant():
     assert size.yaxis_inverted()
     assert kept.yaxis_inverted()
     assert len(plots.plot_trade_offs(results, {"size": "size"}, relative=["size"])) == 1
-    five = plots.plot_trade_offs(dict.fromkeys("abcdef", dict.fromkeys("vwxyz", 1.0)), dict(zip("vwxyz", "vwxyz")))
+    five = plots.plot_trade_offs(dict.fromkeys("abcdef", dict.fromkeys("vwxyz", 1.0)), {name: name for name in "vwxyz"})
     assert [panel.get_title(loc="left") for panel in five] == [*"vwxyz"]
     assert five[0].figure.get_figheight() <= HIGHEST
     for wrong in ({}, {"full": {"size": 1}}):
