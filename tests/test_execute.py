@@ -81,6 +81,30 @@ def test_saving_writes_what_is_the_same_for_everybody(folder):
     assert [cell.execution_count for cell in code(path)] == [1, 2]
 
 
+def test_the_seconds_of_long_cells_are_saved_and_stay_while_they_are_about_right(folder, monkeypatch):
+    path = write(folder, "01_one", "'a'", "'b'", "'c'")
+
+    def saved() -> dict[str, int]:
+        seconds = lessons.read(path).metadata["course"].get("seconds", {})
+        return {cell.source: seconds[cell.id] for cell in code(path) if cell.id in seconds}
+
+    for measured, told in (
+        ((3.9, 4.0, 61.0), {"'b'": 5, "'c'": 60}),
+        ((3.9, 2.5, 119.0), {"'b'": 5, "'c'": 60}),
+        ((3.9, 10.0, 30.0), {"'b'": 5, "'c'": 60}),
+        ((4.1, 2.4, 29.0), {"'a'": 5, "'c'": 30}),
+        ((0.1, 0.1, 0.1), {}),
+    ):
+        execute.save(path, lessons.read(path), [[], [], []], {}, measured)
+        assert saved() == told
+    monkeypatch.setattr(execute, "LONG", 0)
+    run()
+    assert saved() == {"'a'": 5, "'b'": 5, "'c'": 5}
+    notebook = lessons.read(path)
+    del notebook.metadata["course"]["seconds"]
+    assert fingerprint.reason_to_run(notebook, "01") == ""
+
+
 def test_one_that_fails_costs_nobody_else_s_outputs_and_is_told_with_its_cell(folder, capsys):
     bad = write(folder, "01_bad", "x = 0", "1 / x")
     dies = write(folder, "02_dies", "import os, signal\nos.kill(os.getpid(), 9)")
@@ -106,12 +130,12 @@ def test_prose_that_is_changed_meanwhile_is_kept_and_changed_code_is_refused(fol
     notebook = lessons.read(path)
     outputs = [[nbformat.v4.new_output("stream", text="2\n")]]
     write(folder, "01_one", "1 + 1", prose="Better prose.")
-    execute.save(path, notebook, outputs, {})
+    execute.save(path, notebook, outputs, {}, [0.1])
     assert lessons.read(path).cells[1].source == "Better prose."
     assert code(path)[0].outputs[0].text == "2\n"
     write(folder, "01_one", "1 + 2")
     with pytest.raises(BuildError, match="its code was changed while it ran"):
-        execute.save(path, notebook, outputs, {})
+        execute.save(path, notebook, outputs, {}, [0.1])
     assert code(path)[0].outputs == []
 
 

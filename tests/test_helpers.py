@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from course_utils import count_parameters, notebook, parameter_table, plots
 from course_utils.plots import training_curves
+from course_utils.plots.style import HIGHEST
 
 
 def test_importing_the_package_loads_no_library():
@@ -204,6 +205,7 @@ def test_plot_attention_stays_readable_at_twenty_tokens():
         assert all(box.x0 >= 0 and box.y0 >= 0 for box in boxes), "a name leaves the picture"
     assert all(label.get_fontsize() >= 8 for label in axes.get_xticklabels())
     assert not axes.texts
+    assert figure.get_figheight() <= HIGHEST
     assert figure.get_facecolor()[:3] == (1, 1, 1), "its own paper, on a dark page, too"
 
 
@@ -313,6 +315,9 @@ def test_plot_trade_offs_divides_by_the_first_variant():
     assert size.yaxis_inverted()
     assert kept.yaxis_inverted()
     assert len(plots.plot_trade_offs(results, {"size": "size"}, relative=["size"])) == 1
+    five = plots.plot_trade_offs(dict.fromkeys("abcdef", dict.fromkeys("vwxyz", 1.0)), {name: name for name in "vwxyz"})
+    assert [panel.get_title(loc="left") for panel in five] == [*"vwxyz"]
+    assert five[0].figure.get_figheight() <= HIGHEST
     for wrong in ({}, {"full": {"size": 1}}):
         with pytest.raises(ValueError, match="each quantity"):
             plots.plot_trade_offs(wrong, {"size": "size", "kept": "labels"})

@@ -31,6 +31,13 @@ FLOAT = re.compile(r"(?<![\w.])-?\d+\.\d{4,}(?:e-?\d+)?")
 FLOAT_NOISE = 3e-6
 """How far apart two machines' scores may lie, and then some: 1, 2 and 4 threads here differ by less than 1e-6."""
 
+FIXED = (
+    "In JupyterLab, write your answer in place of the `...`, run the cell, and run the check below it. "
+    "The check tells you\nwhat it found. On the blog you can read the tasks, and open the hints and solutions.",
+    "## Quiz\n\nOpen an answer to see if it is right, and why.",
+)
+"""What stands in each lesson in the same words, for a learner's copies say it in their own."""
+
 each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 
 
@@ -86,6 +93,18 @@ def test_cells_are_small_and_begin_with_the_magics(path):
     for cell in cells:
         lines = [line for line in cell.source.splitlines() if line.strip() and not line.startswith("#|")]
         assert len(lines) <= 12 or "\nclass " in f"\n{cell.source}", f"{len(lines)} lines:\n{cell.source}"
+        assert not re.search(r"<[A-Z]\w+>", cell.source), f"nobody can run a placeholder:\n{cell.source}"
+
+
+@each_lesson
+def test_its_words_hold_on_the_blog_and_in_jupyterlab(path):
+    cells = nbformat.read(path, as_version=4).cells
+    template = (ROOT / "course_build/lessons/template/lesson.cells.jinja").read_text(encoding="utf-8")
+    for text in FIXED:
+        assert template.count(text) == 1
+        assert sum(cell.source.count(text) for cell in cells) == 1
+    for cell in cells:
+        assert not re.search(r"\bthis\s+page\b", cell.source), f"a lesson is a notebook, too:\n{cell.source}"
 
 
 @each_lesson
@@ -99,6 +118,16 @@ def test_saved_outputs_are_complete_and_carry_nothing_of_this_machine(path):
             assert output.output_type != "error" or "raises-exception" in cell.metadata.get("tags", []), cell.source
             assert not re.search(r"\x1b|\r|/(home|root|Users|tmp|work)/|[A-Z]:\\\\|site-packages", text_of(output))
     assert {tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])} <= {"raises-exception"}
+
+
+@each_lesson
+def test_a_small_laptops_window_shows_each_figure_whole(path):
+    for cell in code_cells(nbformat.read(path, as_version=4)):
+        for output in cell.outputs:
+            if "image/png" in output.get("data", {}):
+                figure = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"])))
+                dots, _ = figure.info["dpi"]
+                assert figure.height / dots * 110 < 561, f"{figure.size} in {path.stem}:\n{cell.source}"
 
 
 @each_lesson
@@ -133,6 +162,48 @@ def test_lesson_3_shows_what_the_syllabus_fixes(lesson_3):
     assert "self.model(**model_inputs)" in text_after(lesson_3, "classifier._forward??")
     (tree,) = [cell for cell in code_cells(lesson_3) if cell.source == "classifier.model"]
     assert "6 x TransformerBlock" in text_of(tree.outputs[0])
+
+
+MODULE = """
+from functools import cache
+
+SIZE = {0}
+
+
+def size():
+    return {0}
+
+
+@cache
+def kept():
+    return {0}
+
+
+class Box:
+    def size(self):
+        return {0}
+"""
+
+
+def test_autoreload_does_what_lesson_3_says_of_it(tmp_path):
+    def edit(number: int) -> str:
+        """A cell that writes the module, a minute later than the last time."""
+        text = MODULE.format(number)
+        return f"Path('sizes.py').write_text({text!r})\nos.utime('sizes.py', (start + 60 * {number},) * 2);"
+
+    first = f"import os, time\nfrom pathlib import Path\nstart = time.time() - 3600\n{edit(0)}"
+    imports = "import sizes\nfrom sizes import SIZE, Box, kept, size\nbox = Box()"
+    ask = "size(), Box().size(), box.size(), sizes.SIZE, sizes.kept(), SIZE, kept()"
+    again = "from sizes import SIZE, kept"
+    sources = ["\n".join(MAGICS[1:3]), first, imports, ask, edit(1), ask, edit(2), ask, edit(3), ask, again, ask]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    path = tmp_path / "lesson.ipynb"
+    nbformat.write(notebook, path)
+    with Run(path, notebook) as running:
+        outputs = [running.cell(number) for number in range(len(sources))]
+    found = [text_of(shown[0]) for source, shown in zip(sources, outputs, strict=True) if source == ask]
+    followed = [str((number,) * 5 + (0, 0)) for number in range(4)]
+    assert found == [*followed, str((3,) * 7)]
 
 
 # That the regression bites: `make test` runs each whole lesson in the same way.

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +38,9 @@ KEPT = BUILD / "executed"
 
 MEMORY = 3 * 2**30
 """Bytes that a lesson may need while it runs, with the programs that it starts."""
+
+LONG = 4
+"""Seconds from which on a learner is told, before a cell, how long it takes."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,7 +70,13 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def save(path: Path, notebook: NotebookNode, outputs: list[list[NotebookNode]], made_of: Fingerprint) -> str:
+def save(
+    path: Path,
+    notebook: NotebookNode,
+    outputs: list[list[NotebookNode]],
+    made_of: Fingerprint,
+    seconds: Sequence[float],
+) -> str:
     """Put the outputs of a run, and what they depend on, into a notebook's file, in one step; say so in a sentence.
 
     Raises:
@@ -76,7 +85,7 @@ def save(path: Path, notebook: NotebookNode, outputs: list[list[NotebookNode]], 
     now = lessons.read(path)
     if sources_of(now) != sources_of(notebook):
         raise BuildError("its code was changed while it ran. Its outputs are not saved: run it again")
-    write(path, now, outputs, made_of)
+    write(path, now, outputs, made_of, long_cells(now, seconds))
     return f"saved the outputs of {name_of(path)}"
 
 
@@ -85,8 +94,33 @@ def sources_of(notebook: NotebookNode) -> list[str]:
     return [cell.source for cell in code_cells(notebook)]
 
 
+def long_cells(notebook: NotebookNode, seconds: Sequence[float]) -> dict[str, int]:
+    """Return how long the cells of a notebook take that take long: seconds in steps of five, by the cell's id.
+
+    What is saved stays while a new measurement lies between half and double of it: nobody wants a change in git for
+    each mood of a machine.
+
+    Args:
+        notebook: its content, with what was saved of earlier runs.
+        seconds: what each of its code cells took.
+    """
+    saved = notebook.metadata.get(KEY, {}).get("seconds", {})
+    found = {}
+    for cell, took in zip(code_cells(notebook), seconds, strict=True):
+        before = saved.get(cell.id, 0)
+        if before and before / 2 <= took <= 2 * before:
+            found[cell.id] = before
+        elif took >= LONG:
+            found[cell.id] = max(5, 5 * round(took / 5))
+    return found
+
+
 def write(
-    path: Path, notebook: NotebookNode, outputs: list[list[NotebookNode]], made_of: Fingerprint | None = None
+    path: Path,
+    notebook: NotebookNode,
+    outputs: list[list[NotebookNode]],
+    made_of: Fingerprint | None = None,
+    seconds: Mapping[str, int] | None = None,
 ) -> None:
     """Write a notebook with these outputs to its code cells, without what another program left in its metadata."""
     for count, (cell, fresh) in enumerate(zip(code_cells(notebook), outputs, strict=True), start=1):
@@ -102,7 +136,7 @@ def write(
         "language_info": {"name": "python"},
     }
     if made_of is not None:
-        metadata[KEY] = {"fingerprint": made_of}
+        metadata[KEY] = {"fingerprint": made_of, **({"seconds": seconds} if seconds else {})}
     notebook.metadata = nbformat.from_dict(metadata)
     fresh = path.with_suffix(".ipynb.new")
     fresh.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
@@ -162,7 +196,13 @@ def _advice(notebook: NotebookNode, path: Path) -> str:
     return "`make execute` would save its outputs"
 
 
-def _keep(path: Path, notebook: NotebookNode, outputs: list[list[NotebookNode]], made_of: Fingerprint) -> str:
+def _keep(
+    path: Path,
+    notebook: NotebookNode,
+    outputs: list[list[NotebookNode]],
+    made_of: Fingerprint,
+    _seconds: Sequence[float],
+) -> str:
     KEPT.mkdir(parents=True, exist_ok=True)
     fresh = KEPT / f"{path.stem}.new"
     fresh.write_text(json.dumps({"fingerprint": made_of, "outputs": outputs}), encoding="utf-8")
@@ -173,10 +213,11 @@ def _keep(path: Path, notebook: NotebookNode, outputs: list[list[NotebookNode]],
 
 # ------------------------------------------------------------------------------------------------ running side by side
 
-Save = Callable[[Path, NotebookNode, list[list[NotebookNode]], Fingerprint], str]
+Save = Callable[[Path, NotebookNode, list[list[NotebookNode]], Fingerprint, Sequence[float]], str]
 """What takes the outputs of a lesson, and says in a sentence what it did with them.
 
-It gets the lesson's path, the notebook as it was run, each code cell's outputs, and the fingerprint."""
+It gets the lesson's path, the notebook as it was run, each code cell's outputs, the fingerprint, and each code cell's
+seconds."""
 
 
 @dataclass
@@ -227,7 +268,7 @@ def run_side_by_side(notebooks: dict[Path, NotebookNode], command: str, save: Sa
                     try:
                         job.result()
                         lesson = running[job]
-                        told = save(lesson.path, lesson.notebook, lesson.outputs, lesson.made_of)
+                        told = save(lesson.path, lesson.notebook, lesson.outputs, lesson.made_of, lesson.seconds)
                         bar.say(f"{command}: {lesson.path.stem}: {told}")
                     except BuildError as error:
                         failures[running[job].path] = str(error)

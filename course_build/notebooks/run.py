@@ -47,6 +47,10 @@ PERSONAL = re.compile(
 )
 """Names of environment variables that change what a notebook shows, or how Python runs it."""
 
+ALLOCATOR = {"MALLOC_ARENA_MAX": "2"}
+"""What a kernel's environment says to glibc: keep two pools of memory, not eight for each core. What one thread frees
+is then there for the others, and lesson 8 holds 150 MB less. Other systems don't read it."""
+
 LEFT_BEHIND = (
     "its cells wrote {} beside the lesson. What a cell writes belongs into a tempfile.TemporaryDirectory(); a picture "
     "that the text shows, or a file that a cell reads, lies beside the lesson before it is run."
@@ -174,7 +178,7 @@ def newcomers_environment(scratch: Path) -> dict[str, str]:
     The kernel imports this checkout's packages. It computes on one thread unless OMP_NUM_THREADS says otherwise:
     lessons run side by side, and the last digits of a sum depend on the number of threads.
     """
-    environ = {name: value for name, value in os.environ.items() if not PERSONAL.fullmatch(name)}
+    environ = ALLOCATOR | {name: value for name, value in os.environ.items() if not PERSONAL.fullmatch(name)}
     environ["IPYTHONDIR"] = str(scratch / "ipython")
     environ["PYTHONPATH"] = os.pathsep.join([*filter(None, [environ.get("PYTHONPATH")]), str(ROOT)])
     environ.setdefault("OMP_NUM_THREADS", "1")

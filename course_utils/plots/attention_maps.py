@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from course_utils.plots.style import INK, PAPER, new_axes
+from course_utils.plots.style import HIGHEST, INK, PAPER, new_axes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def plot_attention(weights: ArrayLike, tokens: Sequence[str], title: str = "") -> Axes:
     """Draw one head's attention as a map: a row for each token that looks, a column for each that is looked at.
 
-    Every token has its name on both axes, so up to some 40 tokens stay readable. Up to 12 of them, each square that
+    Every token has its name on both axes, so up to some 30 tokens stay readable. Up to 12 of them, each square that
     is above 0.005 also has its weight written in it.
 
     Args:
@@ -45,13 +45,13 @@ def plot_attention(weights: ArrayLike, tokens: Sequence[str], title: str = "") -
             "each row has to hold numbers from 0 to 1 that add up to 1. Are these the scores before softmax, or was "
             "padding cut off?"
         )
-    side = min(7.5, 2.2 + 0.3 * count)
+    side = min(HIGHEST, 2.2 + 0.3 * count)
     with new_axes(side + 0.6, side) as axes:
         image = _draw_map(axes, table, limit=1.0)
         axes.set(xlabel="is looked at", ylabel="looks", title=title)
         axes.set_xticks(range(count), tokens, rotation=90)
         axes.set_yticks(range(count), tokens)
-        axes.tick_params(length=0, labelsize=10 if count <= 16 else 9)
+        axes.tick_params(length=0, labelsize=10 if count <= 16 else 9 if count <= 22 else 7)
         if count <= 12:
             for row, column in zip(*np.nonzero(table >= 0.005), strict=True):
                 ink = PAPER if table[row, column] > 0.45 else INK

@@ -78,7 +78,7 @@ def plot_memory(sizes: dict[str, int], bits: dict[str, int], limit: float | None
     if not sizes or not bits or min([*sizes.values(), *bits.values()]) <= 0:
         raise ValueError("plot_memory needs models and precisions, with numbers above 0")
     shades = plt.get_cmap("viridis")
-    with new_axes(7.0, 0.9 + 0.95 * len(sizes)) as axes:
+    with new_axes(7.0, 0.9 + (0.1 + 0.19 * len(bits)) * len(sizes)) as axes:
         height = 0.8 / len(bits)
         for row, (precision, width) in enumerate(bits.items()):
             places = [place + (row - (len(bits) - 1) / 2) * height for place in range(len(sizes))]
@@ -180,10 +180,10 @@ def plot_trade_offs(
         raise ValueError("plot_trade_offs needs each quantity that a panel shows, for every variant")
     first = next(iter(results.values()))
     with plt.rc_context(STYLE):
-        rows = (len(panels) + 1) // 2
-        _figure, grid = plt.subplots(
-            rows, 2, figsize=(8.0, rows * (0.8 + 0.27 * len(results))), squeeze=False, sharey=True, layout="constrained"
-        )
+        columns = min(3, len(panels))
+        rows = -(-len(panels) // columns)
+        size = (7.0, rows * (0.95 + 0.25 * len(results)))
+        _figure, grid = plt.subplots(rows, columns, figsize=size, squeeze=False, sharey=True, layout="constrained")
         drawn = list(grid.flat)
         for axes, (quantity, title) in zip(drawn, panels.items(), strict=False):
             by = first[quantity] if quantity in relative else 1
@@ -193,10 +193,10 @@ def plot_trade_offs(
                 shown = f"{value:.2f}" if quantity in relative else f"{value:.1%}"
                 write_after(axes, shown, (value, place), 4, 9)
             axes.set(yticks=range(len(values)), yticklabels=list(results), xticks=[])
-            axes.set_xlim(0, 1.25 * max(*values, 1e-9))
-            axes.set_title(title, fontsize=11)
+            axes.set_xlim(0, 1.4 * max(*values, 1e-9))
+            axes.set_title(textwrap.fill(title, 18), fontsize=10)
             axes.spines["bottom"].set_visible(False)
-            axes.tick_params(axis="y", length=0)
+            axes.tick_params(axis="y", length=0, labelsize=10)
         drawn[0].invert_yaxis()  # of all panels, since they share the axis
         for axes in drawn[len(panels) :]:
             axes.set_axis_off()

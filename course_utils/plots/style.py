@@ -24,6 +24,9 @@ PIECES = {"first": "#cfe4f5", "second": "#fbdcc4", "special": "#e3e5e9"}
 LINES = (COLOURS["positive"], COLOURS["negative"], "#2f7d5b", "#8a5a9e")
 """The colours of the lines of one figure, in their order; each is 3:1 or better on the paper."""
 
+HIGHEST = 4.9
+"""The most inches that a figure is high: with its margin 560 pixels, so that a small laptop's window shows it whole."""
+
 STYLE = {
     "figure.figsize": (7.0, 3.2),
     "figure.dpi": 110,
