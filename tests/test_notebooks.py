@@ -164,46 +164,33 @@ def test_lesson_3_shows_what_the_syllabus_fixes(lesson_3):
     assert "6 x TransformerBlock" in text_of(tree.outputs[0])
 
 
-MODULE = """
-from functools import cache
-
-SIZE = {0}
-
-
-def size():
-    return {0}
+PLAIN = "SIZE = {0}\n\n\ndef size():\n    return {0}\n\n\nclass Box:\n    def size(self):\n        return {0}\n"
+WRAPPED = f"from functools import cache\n\n{PLAIN}\n\n@cache\ndef kept():\n    return {{0}}\n"
+"""Modules whose functions all give one number. IPython renews the second, for its wrapped function, in another way."""
 
 
-@cache
-def kept():
-    return {0}
-
-
-class Box:
-    def size(self):
-        return {0}
-"""
-
-
-def test_autoreload_does_what_lesson_3_says_of_it(tmp_path):
+@pytest.mark.parametrize("module", [PLAIN, WRAPPED], ids=["plain", "with a wrapped function"])
+def test_autoreload_does_what_lesson_3_says_of_it(tmp_path, module):
     def edit(number: int) -> str:
         """A cell that writes the module, a minute later than the last time."""
-        text = MODULE.format(number)
+        text = module.format(number)
         return f"Path('sizes.py').write_text({text!r})\nos.utime('sizes.py', (start + 60 * {number},) * 2);"
 
     first = f"import os, time\nfrom pathlib import Path\nstart = time.time() - 3600\n{edit(0)}"
-    imports = "import sizes\nfrom sizes import SIZE, Box, kept, size\nbox = Box()"
-    ask = "size(), Box().size(), box.size(), sizes.SIZE, sizes.kept(), SIZE, kept()"
-    again = "from sizes import SIZE, kept"
-    sources = ["\n".join(MAGICS[1:3]), first, imports, ask, edit(1), ask, edit(2), ask, edit(3), ask, again, ask]
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    imports = "import sizes\nfrom sizes import SIZE, Box, size\nbox = Box()"
+    ask = "sizes.size(), sizes.SIZE, sizes.Box().size(), box.size()"
+    again = "from sizes import SIZE, Box, size\nsize(), SIZE, Box().size()"
+    sources = ["\n".join(MAGICS[1:3]), first, imports, ask]
+    for number in (1, 2, 3):
+        sources += [edit(number), ask]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in [*sources, again]])
     path = tmp_path / "lesson.ipynb"
     nbformat.write(notebook, path)
     with Run(path, notebook) as running:
-        outputs = [running.cell(number) for number in range(len(sources))]
-    found = [text_of(shown[0]) for source, shown in zip(sources, outputs, strict=True) if source == ask]
-    followed = [str((number,) * 5 + (0, 0)) for number in range(4)]
-    assert found == [*followed, str((3,) * 7)]
+        outputs = [running.cell(number) for number in range(len(sources) + 1)]
+    found = [text_of(shown[0]) for source, shown in zip(sources, outputs, strict=False) if source == ask]
+    assert found == [str((number,) * 4) for number in range(4)]
+    assert text_of(outputs[-1][0]) == str((3,) * 3)
 
 
 # That the regression bites: `make test` runs each whole lesson in the same way.

@@ -11,6 +11,7 @@ from jupyter_server.serverapp import list_running_servers
 from course_build import foreground
 from course_build.classroom import copies
 from course_build.models import prepare
+from course_build.notebooks.run import ALLOCATOR
 from course_build.paths import MY_LESSONS, NOTEBOOKS, ROOT
 from course_utils.classroom.front_door import START
 
@@ -63,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _start(folder: Path, page: str, options: list[str]) -> int:
     """Run JupyterLab, which says at which address it is, until it is ended."""
     paths = [*filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")]), str(DEFAULTS)]
-    environ = {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(paths)}
+    environ = {**ALLOCATOR, **os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(paths)}
     command = [sys.executable, "-m", "jupyterlab", "--ServerApp.answer_yes=True", "--ServerApp.log_level=WARN"]
     command += ["--LabApp.log_level=WARN", f"--LabApp.default_url=/lab/tree/{page}", f"--ServerApp.root_dir={folder}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
