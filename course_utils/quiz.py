@@ -161,7 +161,7 @@ def check_quiz(lesson: str, answers: str | Sequence[str]) -> CheckedQuiz:
 
 
 def _inline(text: str) -> str:
-    """Set a text in HTML: code between backticks, of which Markdown must not read a sign, and *emphasis* and **more**."""
+    """Set a text in HTML: code between backticks, of which Markdown must not read a sign, and *emphasis*."""
     parts = re.split(r"`([^`]+)`", text)
     parts[::2] = [html.escape(part, quote=False) for part in parts[::2]]
     parts[1::2] = [
