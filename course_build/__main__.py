@@ -45,6 +45,11 @@ COMMANDS = {
     ),
     "syllabus": ("course_build.lessons.syllabus", "write the syllabus from the lessons' front matter", LEARN),
     "cards": ("course_build.lessons.social_cards", "draw the pictures that shared links to the lessons show", ALL),
+    "rerun": (
+        "course_build.notebooks.rerun",
+        "prove that each cell and each section of a lesson may be run again",
+        RUN,
+    ),
     "upgrade-report": (
         "course_build.notebooks.upgrade_report",
         "run the lessons with other versions of the packages, and say what breaks",

@@ -23,7 +23,7 @@ from course_build.classroom import glossary_page
 from course_build.classroom.commonmark import Link, to_commonmark
 from course_build.lessons import index as lessons
 from course_build.lessons.index import FrontMatter
-from course_build.notebooks.read_notebook import code_cells
+from course_build.notebooks.read_notebook import code_cells, without_blocks
 from course_build.text_files import name_of
 from course_utils.classroom.front_door import START, escape
 from course_utils.classroom.learners_folder import Figure, Lesson, code_key
@@ -241,7 +241,7 @@ def _names(notebook: NotebookNode) -> dict[str, str]:
     heading = ""
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            for each in re.finditer(r"^#{2,4} (.+?)\s*(?:\{.*\})?$", _without_blocks(cell.source), re.MULTILINE):
+            for each in re.finditer(r"^#{2,4} (.+?)\s*(?:\{.*\})?$", without_blocks(cell.source), re.MULTILINE):
                 heading = each[1]
         elif cell.cell_type == "code":
             try:
@@ -265,9 +265,3 @@ def _bound(tree: ast.Module) -> list[str]:
                 each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
             ]
     return names
-
-
-def _without_blocks(text: str) -> str:
-    """Return Markdown without its blocks of code and its divs, in which a line may look like a heading."""
-    text = re.sub(r"^(`{3,}|~{3,}).*?^\1\s*$", "", text, flags=re.MULTILINE | re.DOTALL)
-    return re.sub(r"^:{3,}\s*\{.*?^:{3,}\s*$", "", text, flags=re.MULTILINE | re.DOTALL)

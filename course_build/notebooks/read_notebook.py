@@ -65,6 +65,30 @@ def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
+def sections(notebook: NotebookNode) -> list[tuple[str, list[int]]]:
+    """Return the sections that have code: each `##` heading with the numbers of its code cells, from 0 among those.
+
+    The cells above the first heading come with an empty one.
+    """
+    found: list[tuple[str, list[int]]] = [("", [])]
+    number = 0
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            found += [
+                (heading, []) for heading in re.findall(r"^## +(.+?)\s*$", without_blocks(cell.source), re.MULTILINE)
+            ]
+        elif cell.cell_type == "code":
+            found[-1][1].append(number)
+            number += 1
+    return [section for section in found if section[1]]
+
+
+def without_blocks(text: str) -> str:
+    """Return Markdown without its blocks of code and its divs, in which a line may look like a heading."""
+    text = re.sub(r"^(`{3,}|~{3,}).*?^\1\s*$", "", text, flags=re.MULTILINE | re.DOTALL)
+    return re.sub(r"^:{3,}\s*\{.*?^:{3,}\s*$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
 def _fill_in(notebook: dict[str, Any]) -> None:
     """Give a notebook what the format wants and other programs leave out, because nothing depends on it."""
     notebook.setdefault("metadata", {})

@@ -127,7 +127,7 @@ class Run:
     def cell(self, number: int) -> list[NotebookNode]:
         """Run a code cell, by its number from 0 among the code cells; return its outputs, tidied.
 
-        An exception in the cell is one of its outputs. Cells are run in their order, each once.
+        An exception in the cell is one of its outputs. A cell may be run again, and then gives its outputs anew.
 
         Raises:
             KernelError: when the kernel dies.
