@@ -56,6 +56,17 @@ def test_notebook_package_and_library_agree_on_held_out_reviews(packaged, taught
     assert_same(results, library(texts, truncation=True))
 
 
+def test_the_lessons_pipelines_say_that_they_take_one_text(lesson_3, taught):
+    """They look at the first row of logits alone, so a second text would be lost in silence."""
+    (cell,) = [cell for cell in lesson_3.cells if "def simple_pipeline" in cell.source]
+    definition = cell.source.partition("\n\n\n")[0]
+    namespace: dict = {}
+    exec(definition, namespace)
+    for answer in (namespace["simple_pipeline"], taught):
+        with pytest.raises(TypeError, match="one text at a time: call me for each"):
+            answer(["I love it.", "I hate it."])
+
+
 def test_hostile_texts_get_the_same_answer_everywhere(packaged, taught, library):
     results = packaged(HOSTILE)
     assert_same(results, [taught(text) for text in HOSTILE])
