@@ -1,6 +1,7 @@
 """Cells that are run again: what is found by reading a lesson, and what by running its cells."""
 
 import argparse
+import itertools
 import re
 
 import nbformat
@@ -23,6 +24,15 @@ def notebook_of(*sources: str) -> NotebookNode:
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_no_cell_of_a_lesson_is_in_the_way_of_another_run(path):
     assert list(reused_names(lessons.read(path))) == []
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_a_cell_that_runs_once_says_why_and_so_does_its_lesson(path):
+    cells = lessons.read(path).cells
+    for before, cell in itertools.pairwise(cells):
+        if rerun.ONCE in cell.metadata:
+            assert cell.metadata[rerun.ONCE].strip()
+            assert re.search(r"\bonce\b", before.source)
 
 
 REUSED = {
@@ -99,31 +109,34 @@ def test_sections_are_headings_and_no_callouts():
     assert sections(notebook) == [("", [0]), ("First", [1, 2]), ("Second", [3])]
 
 
-# One kernel for all ways to go wrong in a run.
+# One kernel for all that can go wrong in a run. The state is hidden, so that reading doesn't find it.
 
 CELLS = (
     "%load_ext autoreload",
-    "import sys, random\nkept = sys.modules.setdefault('kept', [])\nkept.append(1)\nlen(kept)",  # in a library's value
+    "import sys, random\nkept = sys.modules.setdefault('kept', [])\nkept.append(1)\nlen(kept)",
     "random.Random(0).random()",
     "print(hex(2**40 + id(kept) % 97), 0.1234 + random.random() / 10**5)",  # what the sanitiser overlooks
-    "## Told by a picture of the state",
-    "print('once' if 'run' not in vars(sys) else 'again')",
-    "setattr(sys, 'run', True)\n1 / 0",  # fails alike each time
-    "## Another",
+    "## First",
+    "print('once' if 'again' not in vars(sys) else 'again')",
+    "setattr(sys, 'again', True)\n1 / 0",  # fails alike each time
+    "## Second",
     "also = sys.modules['kept']\nalso.append(1)\nif len(also) > 4:\n    raise ValueError('a third run')",
+    "setattr(sys, 'ready', True)",
+    "delattr(sys, 'ready')",
 )
 
 
 def test_what_a_second_run_changes_is_found_and_nothing_else(tmp_path):
     path, notebook = tmp_path / "01_one.ipynb", notebook_of(*CELLS)
+    notebook.cells[-1].metadata["once"] = "what it takes away is gone"
     nbformat.write(notebook, path)
     proof = rerun.prove(path, notebook, saved=False)
-    assert proof.runs == 3 * 7
+    assert proof.runs == 3 * 9 - 1
     found = [problem.partition(":")[0] for problem in proof.problems]
     assert found == [
         "cell 2, run again at once",
-        "cell 7, when 'Another' is run again at the end",
-        "cell 5, when 'Told by a picture of the state' is run again at the end",
+        "cell 7, when 'Second' is run again at the end",
+        "cell 5, when 'First' is run again at the end",
         "cell 2, when '' is run again at the end",
     ]
     assert "-once\n+again" in proof.problems[2]

@@ -3,8 +3,8 @@
 A lesson is run with each cell twice in a row. At its end each section (a `##` heading) is run again from its top, the
 last one first, so that none finds what an earlier one has just set anew. Each time a cell has to give the outputs that
 are saved (where those aren't current, the ones of its first run), up to what the regression run overlooks. So a cell
-may not go on from what its own last run left, nor find under a name what a later cell put there.
-`course_build.notebooks.cell_names` finds most of that by reading.
+may not go on from what its own last run left, nor find under a name what a later cell put there. A cell that can't run
+twice in a row has the reason in its metadata, as `once`. `course_build.notebooks.cell_names` finds most by reading.
 """
 
 import argparse
@@ -24,6 +24,9 @@ from course_build.notebooks.fingerprint import reason_to_run
 from course_build.notebooks.read_notebook import code_cells, sections
 from course_build.notebooks.run import KernelError, Run
 from course_build.progress import Bar
+
+ONCE = "once"
+"""The key in a cell's metadata that says why the cell can't be run twice in a row. Its lesson says so, too."""
 
 EXECUTION = re.compile(r"\bIn\[\d+\]")
 """How a traceback names a cell: by the number of its run, which grows with each."""
@@ -101,9 +104,10 @@ def plan(notebook: NotebookNode) -> list[tuple[int, str]]:
 
 
 def _plan(notebook: NotebookNode) -> Iterator[tuple[int, str]]:
-    for number in range(len(code_cells(notebook))):
+    for number, cell in enumerate(code_cells(notebook)):
         yield number, "after all before it"
-        yield number, "run again at once"
+        if not cell.metadata.get(ONCE):
+            yield number, "run again at once"
     for heading, numbers in reversed(sections(notebook)):
         for number in numbers:
             yield number, f"when {heading!r} is run again at the end"
