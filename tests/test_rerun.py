@@ -129,6 +129,7 @@ CELLS = (
 def test_what_a_second_run_changes_is_found_and_nothing_else(tmp_path):
     path, notebook = tmp_path / "01_one.ipynb", notebook_of(*CELLS)
     notebook.cells[-1].metadata["once"] = "what it takes away is gone"
+    notebook.cells[6].metadata["tags"] = ["raises-exception"]
     nbformat.write(notebook, path)
     proof = rerun.prove(path, notebook, saved=False)
     assert proof.runs == 3 * 9 - 1
@@ -160,13 +161,17 @@ def test_the_command_compares_with_the_saved_outputs_and_says_how_it_went(tmp_pa
     nbformat.write(notebook, path)
     assert rerun.run(every) == 1
     said = capsys.readouterr().out
-    assert "01_one: 3 runs of cells, 3 PROBLEMS" in said
+    assert "01_one: 3 runs of cells, PROBLEMS: 3" in said
     assert re.search(r"cell 1, after all before it: the text/plain differs:\n.*-2\n\+1\n", said, re.DOTALL)
 
 
-def test_a_kernel_that_dies_is_a_problem(tmp_path):
+def test_a_cell_that_raises_each_time_and_a_kernel_that_dies_are_problems(tmp_path):
     path = tmp_path / "01_one.ipynb"
-    notebook = notebook_of("1", "import os\nos._exit(3)", "2")
+    notebook = notebook_of("absent", "import os\nos._exit(3)", "2")
     nbformat.write(notebook, path)
-    (problem,) = rerun.prove(path, notebook, saved=False).problems
-    assert problem.startswith("after 2 runs of cells, its kernel died")
+    *raised, died = rerun.prove(path, notebook, saved=False).problems
+    assert [problem.partition("\n")[0] for problem in raised] == [
+        "cell 1, after all before it: it raises NameError",
+        "cell 1, run again at once: it raises NameError",
+    ]
+    assert died.startswith("after 2 runs of cells, its kernel died")

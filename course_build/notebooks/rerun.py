@@ -9,7 +9,6 @@ twice in a row has the reason in its metadata, as `once`. `course_build.notebook
 
 import argparse
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
             proof = prove(path, notebook, bar, done, saved=not reason)
             done += len(plan(notebook))
             failed |= bool(proof.problems)
-            told = f"{len(proof.problems)} PROBLEMS" if proof.problems else "the same each time"
+            told = f"PROBLEMS: {len(proof.problems)}" if proof.problems else "the same each time"
             bar.say("\n\n".join([f"rerun: {path.stem}: {proof.runs} runs of cells, {told}", *proof.problems]))
     return 1 if failed else 0
 
@@ -86,11 +85,15 @@ def prove(path: Path, notebook: NotebookNode, bar: Bar | None = None, before: in
     try:
         with Run(path, notebook) as running:
             for number, when in plan(notebook):
-                fresh = _plain(running.cell(number))
+                cell, fresh = cells[number], _plain(running.cell(number))
                 proof.runs += 1
-                measured = compare_outputs.MEASURED in cells[number].metadata
-                if found := compare_outputs.difference(expected.setdefault(number, fresh), fresh, measured):
-                    proof.problems.append(f"cell {number + 1}, {when}: {found}\n\n{cells[number].source}")
+                found = compare_outputs.difference(
+                    expected.setdefault(number, fresh), fresh, compare_outputs.MEASURED in cell.metadata
+                )
+                if not found and "raises-exception" not in cell.metadata.get("tags", []):
+                    found = "".join(f"it raises {each.ename}" for each in fresh if each.output_type == "error")
+                if found:
+                    proof.problems.append(f"cell {number + 1}, {when}: {found}\n\n{cell.source}")
                 if bar is not None:
                     bar.to(before + proof.runs, f"{path.name[:2]} cell {number + 1}, {when}")
     except KernelError as error:
@@ -100,17 +103,14 @@ def prove(path: Path, notebook: NotebookNode, bar: Bar | None = None, before: in
 
 def plan(notebook: NotebookNode) -> list[tuple[int, str]]:
     """Return the runs of a lesson's cells: of each the cell's number, from 0 among the code cells, and when it is."""
-    return list(_plan(notebook))
-
-
-def _plan(notebook: NotebookNode) -> Iterator[tuple[int, str]]:
+    runs = []
     for number, cell in enumerate(code_cells(notebook)):
-        yield number, "after all before it"
+        runs.append((number, "after all before it"))
         if not cell.metadata.get(ONCE):
-            yield number, "run again at once"
+            runs.append((number, "run again at once"))
     for heading, numbers in reversed(sections(notebook)):
-        for number in numbers:
-            yield number, f"when {heading!r} is run again at the end"
+        runs += [(number, f"when {heading!r} is run again at the end") for number in numbers]
+    return runs
 
 
 def _plain(outputs: list[NotebookNode]) -> list[NotebookNode]:
