@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from course_utils.classroom.advice import missing_name
 from course_utils.classroom.progress_record import remember
 
 MARKS = {"right": "✔ Right.", "wrong": "✘ Not yet.", "open": "○ Not answered yet."}
@@ -93,11 +94,14 @@ def _guard(answer: Any) -> Any:
 
 
 def _describe(error: Exception) -> str:
-    """Name an exception, and the line that raised it, if that line is the learner's."""
+    """Name an exception, and the line that raised it, if that line is the learner's; of a missing name, where it is."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "ipykernel" in frame.filename or "ipython-input" in frame.filename]
     place = f' at the line "{own[-1].line}"' if own and own[-1].line else ""
-    return f"{type(error).__name__}: {error}{place}"
+    said = f"{type(error).__name__}: {error}{place}"
+    if isinstance(error, NameError) and (to_do := missing_name(error)):
+        said += f". {to_do.removesuffix('.')}"
+    return said
 
 
 def need_function(answer: object, name: str) -> None:
