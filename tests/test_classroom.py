@@ -257,8 +257,8 @@ def test_a_function_that_calls_itself_without_an_end_is_shown_once():
 RAISED = {
     "a name of another section": (
         "tweets_model('x')",
-        '`tweets_model` is made in the section "Auto classes". That cell hasn\'t run since the kernel started: '
-        "Run > Run All Above Selected Cell, then run this one again.",
+        '`tweets_model` is made in the section "Auto classes". That cell hasn\'t run since the kernel started, or it '
+        "failed: Run > Run All Above Selected Cell, then run this one again.",
     ),
     "a name of two lessons": ("result", "`result` is made by a cell above. That cell hasn't run"),
     "an exercise's answer": (

@@ -61,8 +61,8 @@ def missing_name(error: NameError) -> str:
         return f"Run the cell that makes `{name}`, then this one again; or is it spelled otherwise there?"
     place = f'in the section "{sections.pop()}"' if len(sections) == 1 else "by a cell above"
     return (
-        f"`{name}` is made {place}. That cell hasn't run since the kernel started: {RUN_ABOVE[front_end()]}, "
-        "then run this one again."
+        f"`{name}` is made {place}. That cell hasn't run since the kernel started, or it failed: "
+        f"{RUN_ABOVE[front_end()]}, then run this one again."
     )
 
 
