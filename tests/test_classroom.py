@@ -34,7 +34,7 @@ SECTION = {"tweets_model": "Auto classes", "result": "Your first model", "verdic
 
 
 def lesson(**facts: object) -> dict:
-    empty = {"file": "", "title": "", "description": "", "minutes": 1, "exercises": {}, "questions": 0}
+    empty = {"file": "", "title": "", "description": "", "minutes": 1, "exercises": {}, "questions": 0, "offered": None}
     return {**empty, "figures": {}, "seconds": {}, "names": {}, **facts}
 
 
