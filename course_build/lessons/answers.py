@@ -14,7 +14,7 @@ from course_utils.exercises import Feedback
 
 
 def check_cells(notebook: NotebookNode) -> dict[str, tuple[NotebookNode, NotebookNode]]:
-    """Return each exercise's stub cell and the cell that checks it, the code cell that follows, by the exercise's name."""
+    """Return each exercise's stub cell and the code cell that follows, which checks it, by the exercise's name."""
     found = {}
     for place, cell in enumerate(notebook.cells):
         if cell.cell_type == "code" and "exercise" in cell.metadata:
@@ -24,7 +24,7 @@ def check_cells(notebook: NotebookNode) -> dict[str, tuple[NotebookNode, Noteboo
 
 
 def checked(check: str, namespace: dict[str, Any]) -> Feedback:
-    """Run the code of a check cell, in the namespace that the answer was run in, and return what its last line gives."""
+    """Run the code of a check cell in the namespace that the answer was run in; return what its last line gives."""
     *lines, last = check.rstrip().splitlines()
     exec("\n".join(lines), namespace)
     feedback: Feedback = eval(last, namespace)

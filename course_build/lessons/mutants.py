@@ -1,8 +1,8 @@
 """`python -m course_build mutants [03 ...]`: try each exercise's check on wrong answers that are made by machine.
 
-Each published solution is changed in one place (`mutations`), and the check has to find it. What it says of a mutant is
-`caught`, or the mutant survives. A survivor shows a hole in the check, unless it is the same answer in other words: then
-the lesson's proofs name it, by its description, with the reason:
+Each published solution is changed in one place (`mutations`), and the check has to find that. A mutant that it calls
+right survives: that is a hole in the check, unless the mutant is the same answer in other words. Then the lesson's
+proofs name it, by its description, with the reason:
 
     EQUIVALENT = {"best_step": {"line 4: loss < lowest becomes ...": "why it gives the same, whatever it is given"}}
 
@@ -31,7 +31,7 @@ from course_utils.exercises import Feedback
 
 @dataclass
 class Trial:
-    """What became of one exercise's mutants: all, those of them that its check says are right, and those it can't bear."""
+    """What became of one exercise's mutants: all of them, and those that its check says are right."""
 
     lesson: str
     exercise: str
@@ -54,32 +54,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print each survivor that isn't named as equivalent with its diff, and a table; return 1 if there is one."""
     sys.path.insert(0, str(ROOT / "tests"))
-    rows = [("lesson", "exercises", "mutants", "caught", "by raising", "equivalent", "survivors")]
+    rows = [COLUMNS]
     failed = False
     for path in lessons.chosen(arguments.names):
         proofs = importlib.import_module(f"proofs.lesson_{path.name[:2]}")
-        said = _print_said if arguments.all else None
-        trials = [trial for trial in try_lesson(path, proofs, arguments.exercise, said)]
-        equivalent = getattr(proofs, "EQUIVALENT", {})
+        trials = try_lesson(path, proofs, arguments.exercise, _print_said if arguments.all else None)
         for trial in trials:
-            named = equivalent.get(trial.exercise, {})
-            for problem in problems(trial, named):
+            for problem in problems(trial, proofs.EQUIVALENT.get(trial.exercise, {})):
                 failed = True
-                print(f"\n{path.name[:2]} {trial.exercise}: {problem}")
-        total, alive = (sum(len(part) for part in parts) for parts in _columns(trials))
-        same = sum(m.description in equivalent.get(t.exercise, {}) for t in trials for m in t.survivors)
-        raised = sum(trial.raised for trial in trials)
-        rows.append((path.name[:2], *map(str, (len(trials), total, total - alive, raised, same, alive - same))))
+                print(f"\n{trial.lesson} {trial.exercise}: {problem}")
+        rows.append((path.name[:2], *map(str, counts(trials, proofs.EQUIVALENT))))
     if len(rows) > 2:
-        rows.append(("all", *(str(sum(int(row[place]) for row in rows[1:])) for place in range(1, len(rows[0])))))
+        rows.append(("all", *(str(sum(int(row[place]) for row in rows[1:])) for place in range(1, len(COLUMNS)))))
     print()
     for row in rows:
-        print("  ".join(f"{cell:>{len(title)}}" for cell, title in zip(row, rows[0], strict=True)))
+        print("  ".join(f"{cell:>{len(title)}}" for cell, title in zip(row, COLUMNS, strict=True)))
     return 1 if failed else 0
 
 
-def _columns(trials: list[Trial]) -> tuple[list[list[Mutant]], list[list[Mutant]]]:
-    return [trial.all for trial in trials], [trial.survivors for trial in trials]
+COLUMNS = ("lesson", "exercises", "mutants", "caught", "by an exception", "equivalent", "holes")
+
+
+def counts(trials: list[Trial], equivalent: Mapping[str, Mapping[str, str]]) -> tuple[int, ...]:
+    """Return a row of the table, without its lesson."""
+    made = sum(len(trial.all) for trial in trials)
+    alive = [mutant.description in equivalent.get(t.exercise, {}) for t in trials for mutant in t.survivors]
+    raised = sum(trial.raised for trial in trials)
+    return len(trials), made, made - len(alive), raised, alive.count(True), alive.count(False)
 
 
 def _print_said(exercise: str, mutant: Mutant, feedback: Feedback) -> None:
@@ -125,7 +126,7 @@ def try_lesson(
     found = []
     for name, solution in chosen:
         check = cells[name][1].source
-        kinds: defaultdict[str, set[type]] = defaultdict(set)
+        kinds: defaultdict[str, set[str]] = defaultdict(set)
         _ask(check, solution, names, kinds)
         trial = Trial(path.name[:2], name, solution, mutants(solution, kinds))
         for mutant in trial.all:
@@ -147,7 +148,7 @@ def try_lesson(
 
 
 def _ask(
-    check: str, answer: str, names: Mapping[str, Any], kinds: defaultdict[str, set[type]] | None = None
+    check: str, answer: str, names: Mapping[str, Any], kinds: defaultdict[str, set[str]] | None = None
 ) -> Feedback:
     """Run an answer and then its check, as the lesson does; note what the answer's functions take and return."""
     namespace = dict(names)
@@ -163,14 +164,21 @@ def _ask(
         return answers.checked(check, namespace)
 
 
-def _noting(function: Callable[..., Any], kinds: defaultdict[str, set[type]]) -> Callable[..., Any]:
+def _noting(function: Callable[..., Any], kinds: defaultdict[str, set[str]]) -> Callable[..., Any]:
     """Return a function that notes the types of what another one takes and returns."""
     parameters = function.__code__.co_varnames[: function.__code__.co_argcount]
 
     def noting(*arguments: Any, **options: Any) -> Any:
         result = function(*arguments, **options)
         for name, value in [*zip(parameters, arguments, strict=False), *options.items(), ("return", result)]:
-            kinds[name].add(type(value))
+            kinds[name] |= _kinds_of(value)
         return result
 
     return noting
+
+
+def _kinds_of(value: Any) -> set[str]:
+    """Return the name of a value's type, and that with the type of what is in it."""
+    name = type(value).__name__
+    inside = type(value[0]).__name__ if isinstance(value, list) and value else getattr(value, "dtype", "")
+    return {name, f"{name} of {inside}"}

@@ -1,8 +1,8 @@
 """Wrong answers made by machine: a solution's mutants, by cosmic-ray's operators and by those of this trade.
 
-A mutant is the solution with one change. Cosmic-ray knows the changes that any Python has: operators, comparisons, `and`
-for `or`, numbers off by one, `break` for `continue`. Added here is what people get wrong in these lessons: another
-reduction or axis, a term or a line forgotten, the first instead of all, an argument ignored or changed in place.
+A mutant is the solution with one change. Cosmic-ray knows the changes that fit any Python: operators, comparisons,
+`and` for `or`, numbers off by one, `break` for `continue`. Added here is what people get wrong in these lessons:
+another reduction or axis, a term or a line forgotten, the first instead of all, an argument ignored or changed.
 """
 
 import ast
@@ -21,8 +21,10 @@ from cosmic_ray.ast import ast_nodes
 from cosmic_ray.mutating import MutationVisitor
 from cosmic_ray.operators.provider import OperatorProvider
 
-Kinds = Mapping[str, set[type]]
-"""What a solution was seen to take and to return: the types of each parameter, and under `return` of what came back."""
+Kinds = Mapping[str, set[str]]
+"""What a solution was seen to take and to return: the kinds of each parameter, and under `return` of what came back.
+
+A kind is the name of a type, or such as `list of float` and `Tensor of torch.bool`."""
 
 BOTH_WAYS = (
     ("mean", "sum", "max", "min", "median"),
@@ -46,6 +48,9 @@ BOTH_WAYS = (
 
 AXES = ("0", "1", "-1", "-2")
 
+DRESS = {"tolist", "item", "detach", "list", "dict"}
+"""Calls that give the same in another dress: without one it is no mistake of the kind that is looked for here."""
+
 
 @dataclass(frozen=True)
 class Mutant:
@@ -68,18 +73,20 @@ def mutants(solution: str, kinds: Kinds | None = None) -> list[Mutant]:
         solution: the code, of a function or of values.
         kinds: what is known of the types that it takes and returns; operators that need to know are left out without.
     """
-    tree = ast.parse(solution)
-    sources = dict.fromkeys(itertools.chain(_by_cosmic_ray(solution), _of_this_trade(tree, kinds or {})))
-    sources.pop(_plain(solution), None)
+    tree = _Signs().visit(ast.parse(solution))
+    others = itertools.chain(_by_cosmic_ray(solution), _of_this_trade(tree, kinds or {}))
+    sources = dict.fromkeys(filter(None, map(_plain_if_it_parses, others)))
+    whole = _plain(solution)
+    sources.pop(whole, None)
     found = []
     for source in sources:
         try:
             with warnings.catch_warnings(action="ignore"):
-                changed = ast.parse(source)
+                changed = _Signs().visit(ast.parse(source))
                 compile(source, "mutant", "exec")
         except SyntaxError:
             continue
-        line, words = _difference(tree, changed)
+        line, words = _difference(tree, changed, whole)
         found.append((line, f"line {line}: {words}", source))
     found.sort(key=lambda each: each[0])
     seen: Counter[str] = Counter()
@@ -94,7 +101,28 @@ def mutants(solution: str, kinds: Kinds | None = None) -> list[Mutant]:
 
 def _plain(source: str) -> str:
     """Return code in one fixed form, so that only what it does makes a difference."""
-    return ast.unparse(ast.parse(source))
+    return ast.unparse(_Signs().visit(ast.parse(source))).replace("strict=False", "strict=True")
+
+
+class _Signs(ast.NodeTransformer):
+    """Makes one number of a number with signs before it: `--1` and `+1` are `1`."""
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        self.generic_visit(node)
+        match node:
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
+                return ast.copy_location(ast.Constant(-number if number else number), node)
+            case ast.UnaryOp(op=ast.UAdd(), operand=ast.Constant(value=int() | float()) as number):
+                return number
+        return node
+
+
+def _plain_if_it_parses(source: str) -> str | None:
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return _plain(source)
+    except SyntaxError:
+        return None
 
 
 # --- cosmic-ray's operators
@@ -106,6 +134,8 @@ def _worth_while(operator: str) -> bool:
     """Tell whether an operator of cosmic-ray makes mistakes that people make, and none that fill the memory."""
     name, _, pair = operator.partition("_")
     before, _, after = pair.partition("_")
+    if "Invert" in pair:
+        return False
     if name == "ReplaceBinaryOperator":
         if after == "LShift":
             return before == "RShift"
@@ -122,12 +152,7 @@ def _by_cosmic_ray(solution: str) -> Iterator[str]:
     for name in filter(_worth_while, provider):
         operator = provider[name]()
         for occurrence in range(sum(len(list(operator.mutation_positions(node))) for node in nodes)):
-            mutated = MutationVisitor.mutate_code(solution, operator, occurrence)
-            try:
-                with warnings.catch_warnings(action="ignore"):
-                    yield _plain(mutated)
-            except SyntaxError:
-                continue
+            yield MutationVisitor.mutate_code(solution, operator, occurrence)
 
 
 # --- those of this trade
@@ -196,6 +221,8 @@ def _without_a_part(tree: ast.Module, node: ast.AST) -> Iterator[str]:
             lists = [[node.ifs]]
         case ast.Assign(targets=[ast.Tuple(elts=targets)], value=ast.Tuple(elts=values)) if len(targets) == len(values):
             lists = [[targets, values]]
+    if isinstance(node, ast.Call) and any(keyword.arg == "strict" for keyword in node.keywords):
+        lists = [[node.args]]  # what it forbids doesn't happen
     for together in lists:
         whole = [list(part) for part in together]
         for place in range(len(whole[0])):
@@ -224,7 +251,7 @@ def _instead(node: ast.expr, parameters: set[str], parent: ast.AST) -> Iterator[
         case ast.Constant(value=bool()):
             pass
         case ast.Constant(value=int() | float()) if not isinstance(parent, ast.JoinedStr):
-            yield from (repr(node.value * 10), "0", f"-{text}")
+            yield from (f"{node.value * 10:.12g}", "0", *([f"-{text}"] if node.value else []))
         case ast.Constant(value=str()):
             yield from map(ast.Constant, _other_texts(node.value))
         case ast.Name(id=name, ctx=ast.Load()) if name in parameters:
@@ -289,14 +316,16 @@ def _other_calls(node: ast.Call, text: str) -> Iterator[ast.expr | str]:
             setattr(called, "id" if isinstance(called, ast.Name) else "attr", other)
             yield ast.Call(func=called, args=node.args, keywords=node.keywords)
     if isinstance(function, ast.Attribute):
-        yield function.value
+        if name not in DRESS:
+            yield function.value
         if isinstance(inner := function.value, ast.BinOp):  # (a + b).f() -> a.f() + b
             called = ast.Attribute(value=inner.left, attr=function.attr, ctx=ast.Load())
             yield ast.BinOp(
                 left=ast.Call(func=called, args=node.args, keywords=node.keywords), op=inner.op, right=inner.right
             )
     if node.args and not isinstance(node.args[0], ast.Starred):
-        yield node.args[0]
+        if name not in DRESS:
+            yield node.args[0]
         if isinstance(inner := node.args[0], ast.BinOp):  # f(a / b) -> f(a) / b
             called = ast.Call(func=function, args=[inner.left, *node.args[1:]], keywords=node.keywords)
             yield ast.BinOp(left=called, op=inner.op, right=inner.right)
@@ -378,36 +407,42 @@ def _other_statements(statement: ast.stmt, after: list[ast.stmt], kinds: Kinds) 
                 yield [ast.AugAssign(target=statement.targets[0], op=op, value=right)]
         case ast.Try():
             yield statement.body
-        case ast.Return(value=ast.expr() as value) if not isinstance(value, ast.Constant):
-            for other in _other_results(ast.unparse(value), kinds.get("return", set())):
+        case ast.Return(value=ast.expr() as value) if not isinstance(value, ast.Constant | ast.Dict):
+            for other in _other_results(value, kinds.get("return", set())):
                 yield ast.parse(f"return {other}").body
 
 
-def _other_results(text: str, kinds: set[type]) -> Iterator[str]:
+def _other_results(value: ast.expr, kinds: set[str]) -> Iterator[str]:
     """Yield what people return instead of a result of these kinds."""
-    names = {kind.__name__ for kind in kinds}
-    if names & {"float", "float64", "float32"}:
-        yield from (f"round({text}, 2)", f"int({text})", f"-({text})")
-    if "int" in names:
-        yield from (f"({text}) + 1", f"({text}) - 1", f"-({text})")
-    if "bool" in names:
-        yield f"not ({text})"
-    if "str" in names and not text.isidentifier():  # a name is given back as it was found
-        yield from (f"({text}){change}" for change in (".strip()", ".lower()", ".upper()", ".title()", " + '\\n'"))
-    if "list" in names:
-        yield from (f"({text}){part}" for part in ("[:1]", "[1:]", "[:-1]", "[::-1]"))
-        yield from (f"sorted({text})", f"[round(value, 2) for value in {text}]", f"list(dict.fromkeys({text}))")
-    if "Tensor" in names:
-        yield from (f"({text}){change}" for change in (".round(decimals=2)", ".flip(-1)", ".float()", ".abs()", "[:1]"))
-    if "ndarray" in names:
-        yield from (f"({text}){change}" for change in (".round(2)", "[::-1]", ".astype(float)"))
-    if "dict" in names:
-        yield f"dict(list(({text}).items())[:-1])"
+    text = f"({ast.unparse(value)})"
+    # What is picked from what was given comes back as it was.
+    picked = isinstance(value, ast.Name) or (isinstance(value, ast.Call) and ast.unparse(value.func) in {"min", "max"})
+    if kinds & {"float", "float64", "float32"}:
+        yield from (f"round({text}, 2)", f"int({text})", f"-{text}")
+    if "int" in kinds:
+        yield from (f"{text} + 1", f"{text} - 1", f"-{text}")
+    if "bool" in kinds:
+        yield f"not {text}"
+    if "str" in kinds and not picked:
+        yield from (f"{text}{change}" for change in (".strip()", ".lower()", ".upper()", ".title()", " + '\\n'"))
+    if "list" in kinds:
+        yield from (f"{text}{part}" for part in ("[:1]", "[1:]", "[:-1]", "[::-1]"))
+        yield from (f"sorted({text})", f"list(dict.fromkeys({text}))")
+    if "list of float" in kinds:
+        yield f"[round(value, 2) for value in {text}]"
+    if "Tensor" in kinds:
+        yield from (f"{text}{change}" for change in (".round(decimals=2)", ".flip(-1)", ".abs()", "[:1]"))
+    if "Tensor of torch.bool" in kinds:
+        yield f"{text}.float()"
+    if "ndarray" in kinds:
+        yield from (f"{text}{change}" for change in ("[::-1]", ".astype(float)"))
+    if "dict" in kinds:
+        yield f"dict(list({text}.items())[:-1])"
 
 
 def _other_arguments(name: str, function: ast.FunctionDef, kinds: Kinds) -> Iterator[str]:
     """Yield first statements that ignore an argument, or change it."""
-    names = {kind.__name__ for kind in kinds.get(name, set())}
+    names = kinds.get(name, set())
     if not names:  # a function inside the answer
         return
     with_default = dict(zip(reversed(function.args.args), reversed(function.args.defaults), strict=False))
@@ -425,7 +460,6 @@ def _other_arguments(name: str, function: ast.FunctionDef, kinds: Kinds) -> Iter
             f"{name} = {name}[:1]",
             f"{name} = {name}[1:]",
             f"{name}.reverse()",
-            f"{name}.sort()",
             f"{name} *= 2",
         )
         yield from (f"{name} = list(dict.fromkeys({name}))", f"{name} = {name}[:-1]")
@@ -438,40 +472,40 @@ def _other_arguments(name: str, function: ast.FunctionDef, kinds: Kinds) -> Iter
 # --- what was changed, in words
 
 
-def _difference(solution: ast.AST, mutant: ast.AST, line: int = 1) -> tuple[int, str]:
-    """Return the line and the words for the smallest part of a solution that is another one in a mutant."""
+def _difference(solution: ast.AST, mutant: ast.AST, whole: str, line: int = 1) -> tuple[int, str]:
+    """Return the line and the words for the smallest part of a solution that is another one in a mutant.
+
+    The smallest whose text isn't found twice in the whole, so that the words say which is meant.
+    """
     line = getattr(solution, "lineno", line)
     parts: list[tuple[object, object]] = []
-    for field, before in ast.iter_fields(solution):
-        after = getattr(mutant, field)
-        if isinstance(before, list):
-            if before and isinstance(before[0], ast.stmt) and (len(before) != len(after) or _several(before, after)):
+    if type(solution) is type(mutant):
+        for name, before in ast.iter_fields(solution):
+            after = getattr(mutant, name)
+            if not isinstance(before, list):
+                parts.append((before, after))
+            elif before and isinstance(before[0], ast.stmt) and _several(before, after):
                 return _block_difference(before, after)
-            if len(before) != len(after):
+            elif len(before) == len(after):
+                parts += zip(before, after, strict=True)
+            else:
                 return line, _becomes(solution, mutant)
-            parts += zip(before, after, strict=True)
-        else:
-            parts.append((before, after))
     parts = [(before, after) for before, after in parts if _dumped(before) != _dumped(after)]
     if len(parts) == 1:
-        ((before, after),) = parts
-        if isinstance(before, ast.expr | ast.stmt | ast.comprehension | ast.keyword | ast.arguments):
-            whole = isinstance(before, ast.Name | ast.Constant) and isinstance(solution, ast.expr | ast.keyword)
-            # A name or a number alone would be found in many places: what it stands in is shown.
-            if type(before) is type(after) and not whole and not isinstance(before, ast.Name | ast.Constant):
-                return _difference(before, after, line)
-            if not isinstance(solution, ast.expr | ast.stmt):
-                return getattr(before, "lineno", line), _becomes(before, after)
-            if not whole and isinstance(before, ast.expr) and isinstance(after, ast.expr):
-                return before.lineno, _becomes(before, after)
+        before, after = parts[0]
+        small = isinstance(before, ast.expr | ast.keyword | ast.comprehension | ast.arguments)
+        unique = isinstance(before, ast.stmt | ast.ExceptHandler) or (small and whole.count(_shown(before)) == 1)
+        if unique and isinstance(before, ast.AST) and isinstance(after, ast.AST):
+            return _difference(before, after, whole, line)
     return line, _becomes(solution, mutant)
 
 
 def _several(before: list[ast.stmt], after: list[ast.stmt]) -> bool:
-    different = [one for one, other in zip(before, after, strict=True) if _dumped(one) != _dumped(other)]
-    return len(different) > 1 or any(
-        type(one) is not type(other) for one, other in zip(before, after, strict=True) if one in different
-    )
+    """Tell whether more differs between two blocks than the inside of one statement."""
+    if len(before) != len(after):
+        return True
+    changed = [(one, other) for one, other in zip(before, after, strict=True) if _dumped(one) != _dumped(other)]
+    return len(changed) > 1 or any(type(one) is not type(other) for one, other in changed)
 
 
 def _block_difference(before: list[ast.stmt], after: list[ast.stmt]) -> tuple[int, str]:
@@ -492,6 +526,9 @@ def _block_difference(before: list[ast.stmt], after: list[ast.stmt]) -> tuple[in
     return gone[0].lineno, f"{_shown(gone)} becomes {_shown(come)}"
 
 
+HEADS = ast.For | ast.If | ast.While | ast.Try | ast.FunctionDef
+
+
 def _becomes(before: object, after: object) -> str:
     """Return the words for one thing written instead of another; of a text of several lines, the lines that differ."""
     if isinstance(before, ast.Constant) and isinstance(after, ast.Constant) and "\n" in str(before.value):
@@ -508,6 +545,10 @@ def _becomes(before: object, after: object) -> str:
                 if first < last
                 else f"row {start} of the text, {here!r}, is dropped"
             )
+    if isinstance(before, HEADS) and isinstance(after, HEADS):
+        here, there = (ast.unparse(each).partition("\n")[0] for each in (before, after))
+        if here != there:
+            return f"{here} becomes {there}"
     return f"{_shown(before)} becomes {_shown(after)}"
 
 

@@ -47,7 +47,7 @@ class EndlessError(BaseException):
 
 
 MOST_STEPS = 2_000_000
-"""How many steps of the interpreter a check gives to the learner's own code. No clock, for that depends on the machine."""
+"""How many steps of the interpreter a check gives to the learner's own code: a clock's would depend on the machine."""
 
 OPEN = "Replace the ... in the cell above, run it, then run this one again."
 
@@ -118,8 +118,8 @@ NO_END = "took two million steps and came to no end. Does each loop come nearer 
 def _steps_counted(answers: tuple[Any, ...]) -> Iterator[None]:
     """Run a check that ends, whatever the answers do: their code is stopped after `MOST_STEPS`.
 
-    Theirs is what has the names of the notebook, or of where they were defined; what they call of a library costs nothing.
-    A tracer that was there, such as a debugger's, is back afterwards.
+    Theirs is what finds its names in the notebook, or where an answer was defined; what that calls of a library isn't
+    counted, and costs nothing. A tracer that was there, such as a debugger's, is back afterwards.
 
     Raises:
         EndlessError: too many steps.
@@ -151,7 +151,11 @@ def _describe(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "ipykernel" in frame.filename or "ipython-input" in frame.filename]
     place = f' at the line "{own[-1].line}"' if own and own[-1].line else ""
-    return f"{type(error).__name__}: {error}{place}"
+    try:
+        said = str(error)
+    except Exception:  # an exception of the learner's own making
+        said = "it can't be shown"
+    return f"{type(error).__name__}: {said}{place}"
 
 
 def need_function(answer: object, name: str) -> None:

@@ -126,3 +126,6 @@ def the_workflow_publishes_on_a_push(tmp_path):
     workflow = yaml.safe_load((tmp_path / "blog" / ".github" / "workflows" / "publish.yml").read_text(encoding="utf-8"))
     assert "push" in workflow[True]  # YAML 1.1 reads the key `on` as true
     assert "_site" in (tmp_path / "blog" / ".gitignore").read_text(encoding="utf-8")
+
+
+EQUIVALENT: dict[str, dict[str, str]] = {}

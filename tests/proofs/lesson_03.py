@@ -185,3 +185,6 @@ def another_vocabularys_ids_are_read_as_other_words():
     logits = AutoModelForSequenceClassification.from_pretrained(folder)(torch.tensor([ids])).logits
     assert torch.isfinite(logits).all()
     assert "wonderful" not in own.decode(ids)
+
+
+EQUIVALENT: dict[str, dict[str, str]] = {}

@@ -218,3 +218,6 @@ def the_library_merges_a_and_r_first():
     words = ["cat"] * 5 + ["car"] * 4 + ["art"] * 6
     toy.train_from_iterator(words, trainers.BpeTrainer(vocab_size=5, show_progress=False))
     assert [list(pair) for pair in json.loads(toy.to_str())["model"]["merges"]] == [["a", "r"]]
+
+
+EQUIVALENT: dict[str, dict[str, str]] = {}

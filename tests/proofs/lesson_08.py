@@ -234,3 +234,6 @@ def what_the_journal_counts_is_kept(tmp_path):
     with classify.Partial.opened(output, {"input": 1}, force=False) as partial:
         assert partial.rows == 2 * 2048
         assert partial.rows_file.read_bytes() == b"first\nsecond\n"
+
+
+EQUIVALENT: dict[str, dict[str, str]] = {}
