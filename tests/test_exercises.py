@@ -3,10 +3,13 @@
 import functools
 import importlib
 import inspect
+import sys
 
 import nbformat
+import numpy as np
 import proofs
 import pytest
+import torch
 from conftest import LESSONS, NOTEBOOKS
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -126,6 +129,84 @@ def test_feedback_names_the_learners_exception_and_a_check_of_its_own_never_rais
     assert check_half(lambda n: ...).status == "open"
     assert check_half().status == "wrong"
     assert check_half(3).status == "wrong"
+
+
+def endless(_):
+    while True: pass  # noqa: E701 - all on one line  # fmt: skip
+
+
+def endless_and_careful(_):
+    while True:
+        try:
+            len(3)
+        except Exception:
+            continue
+
+
+def endless_inside(_):
+    return sorted([1, 2], key=lambda _: sum(1 for _ in iter(int, 1)))
+
+
+def endless_later(_):
+    while True:
+        yield 1
+
+
+@pytest.mark.parametrize("answer", [endless, endless_and_careful, endless_inside, endless_later])
+def test_a_check_comes_to_an_end_though_the_answer_does_not(answer):
+    before = []
+
+    @checker
+    def check_list(numbers):
+        return f"{list(numbers(3))}"
+
+    def traced(*_):
+        before.append("called")
+
+    sys.settrace(traced)
+    try:
+        feedback = check_list(answer)
+        assert sys.gettrace() is traced
+    finally:
+        sys.settrace(None)
+    assert feedback.status == "wrong"
+    assert "took two million steps and came to no end" in feedback.message
+
+
+def test_what_ends_a_program_is_feedback_and_an_interrupt_is_one():
+    @checker
+    def check_half(half):
+        return f"{half(4)}"
+
+    def recurse(number):
+        return recurse(number)
+
+    def interrupted(number):
+        raise KeyboardInterrupt
+
+    assert "use return" in repr(check_half(lambda n: sys.exit()))
+    assert "RecursionError" in repr(check_half(recurse))
+    with pytest.raises(KeyboardInterrupt):
+        check_half(interrupted)
+
+
+class Stubborn(Exception):  # noqa: N818 - a learner's
+    def __str__(self):
+        raise self
+
+
+class Awkward:
+    def refuse(self, *_):
+        raise Stubborn
+
+    __eq__ = __bool__ = __iter__ = __repr__ = __len__ = __getattr__ = __float__ = refuse
+    __hash__ = None
+
+
+def test_an_awkward_value_is_feedback():
+    for lesson, check, names, _ in WRONG:
+        for answer in (Awkward(), np.ones(3), torch.ones(2, 2), lambda *_, **__: Awkward()):
+            assert getattr(checks_module(lesson), check)(*[answer] * len(names)).status == "wrong"
 
 
 def test_the_rules_that_make_a_stub():

@@ -93,8 +93,8 @@ def _changed_by(statement: ast.stmt) -> set[str]:
     elif isinstance(statement, ast.AugAssign | ast.AnnAssign):
         targets = [statement.target]
     else:
-        called = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)
-        targets = [statement.value.func] if called else []
+        value = statement.value if isinstance(statement, ast.Expr) else None
+        targets = [value.func] if isinstance(value, ast.Call) else []
     found: set[str] = set()
     for target in targets:
         while isinstance(target, ast.Attribute | ast.Subscript | ast.Call):

@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print each survivor that isn't named as equivalent with its diff, and a table; return 1 if there is one."""
     sys.path.insert(0, str(ROOT / "tests"))
-    rows = [COLUMNS]
+    rows: list[tuple[str, ...]] = [COLUMNS]
     failed = False
     for path in lessons.chosen(arguments.names):
         proofs = importlib.import_module(f"proofs.lesson_{path.name[:2]}")

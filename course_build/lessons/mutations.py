@@ -15,6 +15,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import parso
 from cosmic_ray.ast import ast_nodes
@@ -207,7 +208,7 @@ def _put(tree: ast.Module, place: Place, others: Iterator[ast.expr | str]) -> It
 
 def _without_a_part(tree: ast.Module, node: ast.AST) -> Iterator[str]:
     """Yield the code with a part of a node left out: an argument, an element, a keyword, a condition."""
-    lists: list[list[list[object]]] = []
+    lists: list[list[list[Any]]] = []
     match node:
         case ast.Call():
             lists = [[node.args], [node.keywords]]

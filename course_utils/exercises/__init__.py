@@ -12,7 +12,7 @@ import functools
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -115,7 +115,7 @@ NO_END = "took two million steps and came to no end. Does each loop come nearer 
 
 
 @contextlib.contextmanager
-def _steps_counted(answers: tuple[Any, ...]) -> Iterator[None]:
+def _steps_counted(answers: tuple[Any, ...]) -> Generator[None]:
     """Run a check that ends, whatever the answers do: their code is stopped after `MOST_STEPS`.
 
     Theirs is what finds its names in the notebook, or where an answer was defined; what that calls of a library isn't
