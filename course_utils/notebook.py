@@ -5,6 +5,8 @@ import os
 import re
 import warnings
 
+from course_utils.classroom import kernel
+
 ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][0-9A-Za-z]|[@-Z\\^_=>78])")
 """What a terminal takes as an order and doesn't print: colours, moves of the cursor, links (ECMA-48)."""
 
@@ -13,11 +15,13 @@ def prepare(seed: int = 0) -> None:
     """Make this notebook quiet and repeatable; call it once, before the first model is loaded.
 
     It turns off progress bars and library chatter, shows what `?` and `??` say below the cell (in JupyterLab they
-    open a pager, which a saved notebook does not keep), and seeds the random numbers of Python, NumPy and torch.
+    open a pager, which a saved notebook does not keep), and seeds the random numbers of Python, NumPy and torch. In a
+    learner's folder, which `make lab` makes, the kernel then shows more (`course_utils.classroom`).
 
     Args:
         seed: where the random numbers start; the same seed gives the same numbers.
     """
+    kernel.set_up()  # first: it has a word on packages that the next step misses
     quiet()
     answer_in_page()
     seed_everything(seed)

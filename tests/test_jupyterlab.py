@@ -109,11 +109,11 @@ def wait_for_server(runtime: Path, process: subprocess.Popen, log: Path) -> dict
     raise AssertionError(f"JupyterLab did not start:\n{log.read_text(encoding='utf-8')}")
 
 
-def ask(running: dict, path: str, method: str = "GET") -> bytes:
+def ask(running: dict, path: str, method: str = "GET", data: bytes | None = None) -> bytes:
     # Without the proxy that an environment may name: this is the same machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     headers = {"Authorization": f"token {running['token']}"}
-    with opener.open(urllib.request.Request(running["url"] + path, headers=headers, method=method)) as answer:
+    with opener.open(urllib.request.Request(running["url"] + path, data, headers, method=method)) as answer:
         return answer.read()
 
 
@@ -231,6 +231,8 @@ def test_the_front_door_shows_the_way_and_a_changed_lesson(front_door: "playwrig
     playwright.expect(news).to_contain_text("This lesson has changed since you got yours.")
     news.locator("summary").click()
     playwright.expect(news.locator("pre")).to_contain_text("-A sentence that the course has taken out.")
+    # Closed before its kernel has started, a notebook would leave it.
+    playwright.expect(front_door.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")).to_be_attached()
     tab = front_door.locator(".lm-TabBar-tab", has_text="01_environment_changed")
     tab.locator(".lm-TabBar-tabCloseIcon").click()
     playwright.expect(tab).to_have_count(0)
@@ -261,6 +263,15 @@ def test_every_cell_runs_and_none_fails_that_may_not(lesson: Opened) -> None:
     failed = [number for number in range(len(lesson.source.cells)) if lesson.cells.nth(number).locator(STDERR).count()]
     assert meant
     assert failed == meant
+    for number in meant:
+        shown = lesson.cells.nth(number)
+        lines = shown.locator(STDERR).inner_text().splitlines()
+        assert re.search(r"^\w+Error: ", lines[-1]), "the lesson says to read the last line first"
+        assert lesson.source.cells[number].source.splitlines()[-1] in "\n".join(lines)
+        assert len(lines) < 20
+        folded = shown.locator("details")
+        assert re.fullmatch(r"\d+ frames? inside .*transformers.*", folded.locator("summary").inner_text())
+        assert "site-packages" in folded.locator("pre").inner_text(timeout=PATIENCE) or folded.locator("pre").count()
 
 
 def test_it_shows_the_figures_and_the_outputs_that_the_blog_shows(lesson: Opened) -> None:
@@ -276,6 +287,12 @@ def test_it_shows_the_figures_and_the_outputs_that_the_blog_shows(lesson: Opened
             size = shown.locator(".jp-OutputArea-output img").nth(picture).bounding_box()
             assert size["width"] > 200, cell.source
             assert 100 < size["height"] <= 560, cell.source
+            figure = shown.locator("figure").nth(picture)
+            options = saved[cell.id].source
+            assert figure.locator("img").get_attribute("alt") in options
+            assert figure.locator("figcaption").inner_text() in options
+            natural = figure.locator("img").evaluate("picture => picture.naturalWidth")
+            assert natural >= 1.99 * size["width"], "sharp on a fine screen"
             pictures += 1
     assert pictures
 
@@ -378,6 +395,25 @@ def test_after_a_restart_progress_is_there_and_the_front_door_has_it(lesson: Ope
     door.locator(".lm-TabBar-tabCloseIcon").click()
     lesson.cells.first.get_by_role("link", name="All lessons").click()
     playwright.expect(lesson.page.locator(".jp-MarkdownViewer")).to_contain_text("Go on with Lesson 3")
+
+
+def test_saved_and_opened_in_the_dark_a_figure_stays_on_paper_with_less_of_a_glare(
+    lesson: Opened, browser: "playwright.Browser", server: dict
+) -> None:
+    lesson.page.locator(".lm-TabBar-tab", has_text=LESSON[:10]).click()
+    lesson.page.keyboard.press("ControlOrMeta+S")
+    playwright.expect(lesson.page.locator(".lm-TabBar-tab.jp-mod-dirty")).to_have_count(0)
+    theme = json.dumps({"raw": json.dumps({"theme": "JupyterLab Dark"})}).encode()
+    ask(server, "lab/api/settings/@jupyterlab/apputils-extension:themes", method="PUT", data=theme)
+    page = browser.new_page(viewport=DESKTOP)
+    page.set_default_timeout(PATIENCE)
+    page.goto(f"{server['url']}lab/workspaces/dark/tree/{LESSON}?token={server['token']}", timeout=PATIENCE)
+    picture = page.locator(".jp-OutputArea-output figure img").first
+    picture.wait_for()
+    page.wait_for_selector("body[data-jp-theme-light='false']", state="attached")
+    assert picture.evaluate("picture => getComputedStyle(picture).filter") == "brightness(0.86)"
+    assert picture.get_attribute("alt")
+    page.close()
 
 
 def test_closing_a_lesson_ends_its_kernel(lesson: Opened, server: dict) -> None:

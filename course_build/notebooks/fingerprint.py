@@ -2,8 +2,8 @@
 
 `make execute` writes it into the notebook's metadata. It hashes the code of the cells, each module of the course that
 they import, directly or by way of another, the data files that those modules name, the `learn` layer of the lock, and
-the catalogue of models with the recipe of their exports. Comments, docstrings and blank lines don't count, and nothing
-of the machine does: the fingerprint is the same for everybody.
+the catalogue of models with the recipe of their exports. Comments, docstrings and blank lines don't count, nor does
+what works in a learner's folder alone, and nothing of the machine does: the fingerprint is the same for everybody.
 
 The imports are found by reading, not by running. A module that is started by its name (`python -m course_utils
 classify`) counts as imported. What a lesson's code alone decides at run time, such as a module whose name it puts
@@ -34,6 +34,9 @@ KEY = "course"
 CATALOGUE = "course_utils/models/models.toml"
 EXPORTS = "course_build/models/onnx_export.py"
 """How a model is exported to ONNX: of the exports no catalogue can hold a hash (`course_build.models.prepare`)."""
+
+CLASSROOM = "course_utils/classroom"
+"""The room that has nothing to say in a run, for a run is never in a learner's folder: it doesn't count."""
 
 SHELL = re.compile(r"^\s*[!%].*-m (course_utils|course_build)[ .]([\w-]+)", re.MULTILINE)
 """A module that a cell starts in a line of a shell, and its command."""
@@ -105,7 +108,7 @@ def dependencies(sources: Iterable[str], lesson: str) -> list[str]:
     while wanted:
         file = wanted.pop()
         of = OF_ONE_LESSON.fullmatch(file.name)
-        if file in found or not file.is_file() or (of and of[1] != lesson):
+        if file in found or not file.is_file() or file.is_relative_to(ROOT / CLASSROOM) or (of and of[1] != lesson):
             continue
         found.add(file)
         if file.suffix == ".py":

@@ -28,8 +28,8 @@ HOW_TO_WORK = """\
   solved: this page shows it. `progress()` shows it in any notebook, after `from course_utils import progress`.
 - **These files are yours.** Change what you like; nothing here is ever overwritten. `make lab RESET=03` gives you a
   fresh lesson 3, and moves yours into the folder `kept`.
-- **Memory.** An open lesson holds up to 1.5 GB, lesson 8 up to 2.5 GB with the programs that it starts. Close its tab,
-  and JupyterLab ends its kernel. *Kernel > Restart Kernel* begins a lesson anew; then run its cells from the top.
+- **Memory.** An open lesson holds up to 1.5 GB, and lesson 8 twice that while Ray runs. Close its tab, and JupyterLab
+  ends its kernel. *Kernel > Restart Kernel* begins a lesson anew; then run its cells from the top.
 - **A word that you don't know** is in the [glossary](glossary.md).
 
 These files open in VS Code and in Jupyter Notebook, too. Choose the Python of the course as the kernel there: `.venv`,

@@ -1,7 +1,9 @@
-"""What is proven of each lesson's exercises and quiz: one module a lesson, `lesson_NN`, with two or three names.
+"""What is proven of each lesson's exercises and quiz: one module a lesson, `lesson_NN`, with these names.
 
 `WRONG` maps (check, names of the answers) to the mistakes that people make: {mistake: (code, words of its hint)}.
 `proves` registers, for each question of the quiz, a function that runs what the question asks about.
+`EQUIVALENT` names the mutants of a solution (`python -m course_build mutants`) that are as right as it is, with the
+reason: {exercise: {description: reason}}. `HOLES` names those that its check doesn't find yet: {exercise: [description]}.
 `LUCKY`, where a check asks for a number, lists the right answers that random values may hit: {check: [value, ...]}.
 """
 
