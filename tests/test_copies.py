@@ -23,7 +23,7 @@ from course_utils.exercises import lesson_03
 from course_utils.quiz import check_quiz, quiz
 
 LESSON = "03_huggingface_nlp.ipynb"
-each_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 
 
 @pytest.fixture(scope="module")
@@ -52,33 +52,33 @@ def prose(notebook: NotebookNode) -> list[str]:
 
 
 @each_lesson
-def test_the_code_is_the_lessons_cell_for_cell_and_nothing_is_spoiled(lesson, everything):
-    copy = read(everything / lesson.name)
+def test_the_code_is_the_lessons_cell_for_cell_and_nothing_is_spoiled(path, everything):
+    copy = read(everything / path.name)
     cells = code_cells(copy)
     assert all(cell.outputs == [] and cell.execution_count is None for cell in cells)
     own = [cell for cell in cells if not cell.id.endswith(("-answers", "-progress"))]
-    source = code_cells(read(lesson))
+    source = code_cells(read(path))
     assert [cell.id for cell in own] == [cell.id for cell in source]
     for mine, theirs in zip(own, source, strict=True):
         assert learners_folder.code_key(mine.source) == learners_folder.code_key(theirs.source)
         assert not re.search(r"^#\||# ?<\d+>", mine.source, re.MULTILINE)
         assert mine.metadata.get("tags", []) == theirs.metadata.get("tags", [])
     added = [cell.source.splitlines()[-1] for cell in cells if cell not in own]
-    assert added == [f'check_quiz("{lesson.name[:2]}", my_answers)', "progress()"]
+    assert added == [f'check_quiz("{path.name[:2]}", my_answers)', "progress()"]
 
 
 @each_lesson
-def test_opening_a_copy_leaves_it_as_it_is(lesson, everything):
+def test_opening_a_copy_leaves_it_as_it_is(path, everything):
     """JupyterLab marks a notebook as changed when the kernel tells it anything of its language that isn't there."""
-    copy = read(everything / lesson.name)
+    copy = read(everything / path.name)
     nbformat.validate(copy)
     assert (copy.nbformat, copy.metadata.kernelspec.name) == (4, "python3")
     assert copy.metadata.language_info == IPythonKernel().language_info
 
 
 @each_lesson
-def test_plain_commonmark_shows_nothing_raw_and_every_link_and_picture_leads_somewhere(lesson, everything):
-    copy = read(everything / lesson.name)
+def test_plain_commonmark_shows_nothing_raw_and_every_link_and_picture_leads_somewhere(path, everything):
+    copy = read(everything / path.name)
     anchors = re.findall(r'<a id="([\w-]+)"></a>', (everything / "glossary.md").read_text("utf-8"))
     titles = []
     for text in prose(copy):
@@ -100,8 +100,8 @@ def test_plain_commonmark_shows_nothing_raw_and_every_link_and_picture_leads_som
 
 
 @each_lesson
-def test_the_outline_is_the_lessons_and_no_word_of_it_is_lost(lesson, everything):
-    source, copy = read(lesson), read(everything / lesson.name)
+def test_the_outline_is_the_lessons_and_no_word_of_it_is_lost(path, everything):
+    source, copy = read(path), read(everything / path.name)
     in_divs = r"^:{3,} *\{.*\}\n(?:.*\n)*?:{3,}$"
     pages = [shown(re.sub(in_divs, "", text, flags=re.MULTILINE)) for text in prose(source)]
     headings = [heading.get_text() for page in pages for heading in page.select("h2, h3")]
@@ -115,29 +115,29 @@ def test_the_outline_is_the_lessons_and_no_word_of_it_is_lost(lesson, everything
 
 
 @each_lesson
-def test_the_first_cell_and_the_last_are_the_learners_way_in_and_on(lesson, everything):
-    copy = read(everything / lesson.name)
+def test_the_first_cell_and_the_last_are_the_learners_way_in_and_on(path, everything):
+    copy = read(everything / path.name)
     first, last = shown(copy.cells[0].source), shown(copy.cells[-1].source)
     assert first.select_one("img")["src"].startswith("images/")
     assert re.search(r"About \d+ minutes", first.get_text())
     assert len(first.select("ul")) == 2
-    place = LESSONS.index(lesson)
-    neighbours = {path.name for path in [*LESSONS[max(0, place - 1) : place], *LESSONS[place + 1 : place + 2]]}
+    place = LESSONS.index(path)
+    neighbours = {each.name for each in [*LESSONS[max(0, place - 1) : place], *LESSONS[place + 1 : place + 2]]}
     assert {link["href"] for link in first.select("a")} >= {"start_here.md", "glossary.md", *neighbours}
-    after = {path.name for path in LESSONS[place + 1 : place + 2]}
+    after = {each.name for each in LESSONS[place + 1 : place + 2]}
     assert {link["href"] for link in last.select("a")} == {"start_here.md", "glossary.md", *after}
 
 
 @each_lesson
-def test_the_kernel_knows_the_lessons_figures_exercises_and_names(lesson, everything):
-    known = learners_folder.lessons(everything)[lesson.name[:2]]
-    source = read(lesson)
+def test_the_kernel_knows_the_lessons_figures_exercises_and_names(path, everything):
+    known = learners_folder.lessons(everything)[path.name[:2]]
+    source = read(path)
     options = [cell for cell in code_cells(source) if "#| fig-alt" in cell.source]
     assert len(known["figures"]) == len({learners_folder.code_key(cell.source) for cell in options})
     assert all(figure["alt"] and figure["caption"] for figure in known["figures"].values())
     stubs = [cell for cell in code_cells(source) if "exercise" in cell.metadata]
     assert len(known["exercises"]) == len(stubs)
-    assert known["questions"] == len(quiz(lesson.name[:2]).questions)
+    assert known["questions"] == len(quiz(path.name[:2]).questions)
     assert all(known["names"].values())
 
 
