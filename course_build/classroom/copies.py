@@ -5,7 +5,8 @@ course changed since:
 
 * a copy that is as it was given is renewed when its lesson changes;
 * one that a learner worked in is never written to. The changed lesson is put beside it, with what changed at its top;
-* a fresh start moves the learner's file into `kept/`, whatever is in it.
+* a fresh start gives the learner's file another name, whatever is in it. It stays beside the fresh one, for its links
+  and pictures lead from there.
 
 Each file is written under another name first, and then takes its place, so that an interruption leaves whole files.
 """
@@ -34,8 +35,8 @@ from course_utils.classroom.learners_folder import KEPT, LESSONS
 GIVEN = Path(KEPT, "given")
 """The folder in which each file lies as the learner got it, relative to the learner's folder."""
 
-MOVED = "kept"
-"""The learner's folder for what had to make room, each file with the time in its name."""
+MOVED = "_kept"
+"""The end, before the time, of a file's name that had to make room."""
 
 CHANGED = "_changed"
 """The end of a file's name that holds a newer version of the one beside it."""
@@ -49,7 +50,10 @@ class News:
     renewed: list[str] = field(default_factory=list)
     offered: dict[str, str] = field(default_factory=dict)
     """The file that is offered beside each copy that stayed as it is."""
-    kept: list[str] = field(default_factory=list)
+    kept: dict[str, str] = field(default_factory=dict)
+    """The new name of each file of the learner's that had to make room."""
+    broken: list[str] = field(default_factory=list)
+    """Copies that are no notebooks any more."""
 
     def __str__(self) -> str:
         """Say it in a line for each kind."""
@@ -61,7 +65,12 @@ class News:
         lines += [
             f"{name} is as you left it. The course has changed it: see {new}" for name, new in self.offered.items()
         ]
-        lines += [f"your {name.rpartition('/')[2]} is kept in {name}" for name in self.kept]
+        lines += [f"your {name} is kept as {new}" for name, new in self.kept.items()]
+        for name in self.broken:
+            lines.append(
+                f"{name} can't be read as a notebook any more. `make lab RESET={name[:2]}` gives you a fresh one, and"
+                " keeps this file"
+            )
         return "\n".join(lines)
 
 
@@ -70,7 +79,7 @@ def bring_up_to_date(folder: Path, fresh: list[str], source: Path = NOTEBOOKS) -
 
     Args:
         folder: the learner's folder, which is made where there is none.
-        fresh: the lessons that the learner wants anew, such as `03`. Their copies move into `kept/`.
+        fresh: the lessons that the learner wants anew, such as `03`. Their copies get another name.
         source: the folder of the lessons.
 
     Raises:
@@ -117,9 +126,9 @@ def _bring(folder: Path, name: str, new: bytes, wanted: bool, news: News) -> Non
     if wanted and there is not None:
         for path in _offers(folder, name):
             if path.read_bytes() != _given(folder, path.name):
-                news.kept.append(_move(folder, path))
+                news.kept[path.name] = _move(folder, path)
         if there != _given(folder, name):
-            news.kept.append(_move(folder, mine))
+            news.kept[name] = _move(folder, mine)
         there = None
     before = _given(folder, name)
     if there is None:
@@ -129,6 +138,9 @@ def _bring(folder: Path, name: str, new: bytes, wanted: bool, news: News) -> Non
         _write(mine, new)
         if _differ(before, new, name):
             news.renewed.append(name)
+    elif there != new and name.endswith(".ipynb") and not _is_notebook(there):
+        news.broken.append(name)
+        return
     elif there != new and _differ(before or there, new, name):
         news.offered[name] = _offer(folder, name, before, new)
         return
@@ -154,6 +166,15 @@ def _differ(before: bytes | None, new: bytes, name: str) -> bool:
         return bool(_changes(_cells(before), _cells(new)))
     except (ValueError, AttributeError, KeyError):  # what a learner left is no notebook
         return True
+
+
+def _is_notebook(content: bytes) -> bool:
+    """Tell whether a file can be opened as a notebook."""
+    try:
+        nbformat.reads(content.decode(), as_version=4)
+    except Exception:  # nbformat raises what it stumbles over
+        return False
+    return True
 
 
 def _offers(folder: Path, name: str) -> list[Path]:
@@ -195,14 +216,19 @@ def _changes(before: list[NotebookNode], new: list[NotebookNode]) -> list[tuple[
     found = []
     section = "The beginning"
     for cell in new:
-        if cell.cell_type == "markdown":
-            section = next((line.lstrip("# ") for line in cell.source.splitlines() if line.startswith("#")), section)
         was = old.pop(cell.id, None)
         kind = "code" if cell.cell_type == "code" else "text"
+        before_lines, lines = was.source.splitlines() if was else [], cell.source.splitlines()
+        # A cell of text may have several headings. The change belongs to the last one before it.
+        same = next((at for at, (a, b) in enumerate(zip(before_lines, lines, strict=False)) if a != b), len(before_lines))
+        headings = [line.lstrip("# ") for line in lines[: same + 1] if line.startswith("#") and kind == "text"]
+        section = headings[-1] if headings else section
         if was is None:
-            found.append((section, f"new {kind}", _lines([], cell.source.splitlines())))
+            found.append((section, f"new {kind}", _lines([], lines)))
         elif (was.cell_type, was.source) != (cell.cell_type, cell.source):
-            found.append((section, f"other {kind}", _lines(was.source.splitlines(), cell.source.splitlines())))
+            found.append((section, f"other {kind}", _lines(before_lines, lines)))
+        headings = [line.lstrip("# ") for line in lines if line.startswith("#") and kind == "text"]
+        section = headings[-1] if headings else section
     for cell in old.values():
         found.append(
             ("No longer there", "code" if cell.cell_type == "code" else "text", _lines(cell.source.splitlines(), []))
@@ -255,16 +281,15 @@ def _clear_away(folder: Path) -> None:
 
 
 def _move(folder: Path, path: Path) -> str:
-    """Move a file of the learner's into `kept/`, under a name that is free; return where it is, from the folder."""
+    """Give a file of the learner's another name, one that is free; return it."""
     now = f"{datetime.datetime.now():%Y-%m-%d_%H%M%S}"
     number = 1
     while True:
         end = now if number == 1 else f"{now}_{number}"
-        target = folder / MOVED / f"{path.stem}_{end}{path.suffix}"
+        target = path.with_name(f"{path.stem}{MOVED}_{end}{path.suffix}")
         if not target.exists():
             break
         number += 1
-    target.parent.mkdir(exist_ok=True)
     path.replace(target)
     return target.relative_to(folder).as_posix()
 
@@ -273,5 +298,5 @@ def _front_door(folder: Path, news: News) -> None:
     """Write the page that JupyterLab opens; one that a learner changed is kept."""
     place = folder / front_door.START
     if place.exists() and not front_door.is_sealed(place.read_text(encoding="utf-8", errors="replace")):
-        news.kept.append(_move(folder, place))
+        news.kept[front_door.START] = _move(folder, place)
     front_door.write(folder)

@@ -1,7 +1,9 @@
 """`python -m course_build lab`: open the learner's copies of the lessons in JupyterLab, with the models in place."""
 
 import argparse
+import json
 import os
+import re
 import sys
 import webbrowser
 from pathlib import Path
@@ -14,6 +16,7 @@ from course_build.models import prepare
 from course_build.notebooks.run import ALLOCATOR
 from course_build.paths import MY_LESSONS, NOTEBOOKS, ROOT
 from course_utils.classroom.front_door import START
+from course_utils.classroom.kernel import EXTENSION
 
 DEFAULTS = Path(__file__).parent / "jupyter"
 """A folder for JUPYTER_CONFIG_PATH: defaults, so that what a learner chooses in JupyterLab's own settings counts.
@@ -30,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="LESSON",
-        help="begin a lesson anew, as 03; your copy moves into kept/",
+        help="begin a lesson anew, as 03; yours is kept under another name",
     )
     parser.add_argument("--no-start", action="store_true", help="bring the copies up to date, and start nothing")
     parser.add_argument("--folder", type=Path, default=MY_LESSONS, help="your folder, if it isn't my_lessons")
@@ -48,17 +51,29 @@ def run(arguments: argparse.Namespace) -> int:
         folder, page = ROOT, NOTEBOOKS.name
     else:
         folder, page = arguments.folder.absolute(), START
-        news = str(copies.bring_up_to_date(folder, arguments.reset)) or "your lessons are up to date"
+        fresh = [name for each in arguments.reset for name in re.split(r"[\s,]+", each) if name]
+        news = str(copies.bring_up_to_date(folder, fresh)) or "your lessons are up to date"
         print("\n".join(f"lab: {line}" for line in news.splitlines()), flush=True)
     if arguments.no_start:
         return 0
+    _teach_kernels()
     prepare.prepare()
-    if (running := _running(folder)) and not arguments.options:
+    if running := _running(folder):
         address = _address(running, page)
         print(f"lab: JupyterLab runs already, at {address}", flush=True)
+        if arguments.reset:
+            print("lab: Is that lesson open in it? Choose File > Reload Notebook from Disk there, before you save it.")
         webbrowser.open(address)
         return 0
     return _start(folder, page, arguments.options)
+
+
+def _teach_kernels() -> None:
+    """Have every kernel of this environment load the classroom, whichever program starts it. A setting there stays."""
+    settings = Path(sys.prefix, "etc", "ipython", "ipython_kernel_config.json")
+    if not settings.exists():
+        settings.parent.mkdir(parents=True, exist_ok=True)
+        settings.write_text(json.dumps({"IPKernelApp": {"extensions": [EXTENSION]}}), encoding="utf-8")
 
 
 def _start(folder: Path, page: str, options: list[str]) -> int:

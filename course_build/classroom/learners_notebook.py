@@ -147,7 +147,7 @@ def _last(path: Path, all_lessons: list[Path]) -> NotebookNode:
 
 
 def _back() -> str:
-    return f"[All lessons, and where you stand]({START}) · [Glossary]({glossary_page.NAME})"
+    return f"[All lessons]({START}) · [Glossary]({glossary_page.NAME})"
 
 
 def _neighbours(path: Path, all_lessons: list[Path]) -> list[str]:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from course_build.exercises import answers
+from course_build.exercises import namespaces
 from course_build.exercises.mutations import Mutant, mutants
 from course_build.lessons import index as lessons
 from course_build.lessons.exercise_stubs import exercises
@@ -117,12 +117,12 @@ def try_lesson(
         said: is told what the check said of each mutant.
     """
     notebook = lessons.read(path)
-    cells = answers.check_cells(notebook)
+    cells = namespaces.check_cells(notebook)
     wrong = [code for mistakes in proofs.WRONG.values() for code, _ in mistakes.values()]
     chosen = [(name, code) for name, _, code in exercises(notebook, path) if exercise in (None, name)]
     if not chosen:
         return []
-    names = answers.names(path, wrong)
+    names = namespaces.names(path, wrong)
     found = []
     for name, solution in chosen:
         check = cells[name][1].source
@@ -161,7 +161,7 @@ def _ask(
             for name, value in namespace.items():
                 if getattr(getattr(value, "__code__", None), "co_filename", "") == "<answer>":
                     namespace[name] = _noting(value, kinds)
-        return answers.checked(check, namespace)
+        return namespaces.checked(check, namespace)
 
 
 def _noting(function: Callable[..., Any], kinds: defaultdict[str, set[str]]) -> Callable[..., Any]:
