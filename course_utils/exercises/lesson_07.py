@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from course_utils.exercises import WrongAnswerError, answers, checker, need_function
-from course_utils.exercises.mistakes import Mistakes, about, refuse_known
+from course_utils.exercises.mistakes import about, refuse_known
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,11 +65,11 @@ FILES = (
 """Parameters, bits, block, overhead: full blocks and others, bytes and parts of bytes, and one file twice."""
 
 
-def _file(parameters: float, bits: float, block: int, overhead: float) -> float:
+def _file(parameters: float, bits: float, block: float, overhead: float) -> float:
     return (parameters * bits / 8 + math.ceil(parameters / block) * overhead) / 1e6
 
 
-FILE_MISTAKES: Mistakes = {
+FILE_MISTAKES: Mapping[str, Callable[[float, float, float, float], float]] = {
     "Those are the weights alone. Every block brings its overhead.": lambda n, bits, block, over: n * bits / 8e6,
     "Those are bytes. A megabyte is 1,000,000 of them.": lambda *file: 1e6 * _file(*file),
     "Those are kilobytes. A megabyte is 1,000,000 bytes.": lambda *file: 1e3 * _file(*file),
@@ -113,7 +113,7 @@ def check_file_megabytes(file_megabytes: Callable[[float, float, int, float], fl
     raise WrongAnswerError(f"{call} should be {right:.10g} MB. Yours is {came:.10g}.")
 
 
-PACK_MISTAKES: Mistakes = {
+PACK_MISTAKES: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "Turned round: the first 16 levels are the lower halves, the last 16 the upper ones.": (
         lambda levels: levels[16:] | levels[:16] << 4
     ),
@@ -246,7 +246,7 @@ def _error(weight: torch.Tensor) -> float:
     return _relative(weight, _rounded(weight))
 
 
-HURT_MISTAKES: Mistakes = {
+HURT_MISTAKES: Mapping[str, Callable[[torch.nn.Module], str]] = {
     "Those are the layers that are hurt the least: max, not min.": lambda m: _hurt_most(m, lambda w: -_error(w)),
     "Those are the layers with the largest weight. Where the others are large, too, the ruler suits them. Compare "
     "relative errors.": lambda m: _hurt_most(m, lambda w: w.abs().max().item()),
@@ -347,7 +347,7 @@ def _turned_round(weights: np.ndarray) -> tuple[float, float, np.ndarray]:
     return minimum, step, levels
 
 
-BLOCK_MISTAKES: Mistakes = {
+BLOCK_MISTAKES: Mapping[str, Callable[[np.ndarray], tuple[float, float, np.ndarray]]] = {
     "Your levels are cut off, so all errors go in one direction: round to the nearest level.": _cut_off,
     "You divide by 16. From level 0 to level 15 there are 15 steps.": lambda weights: _quantized(weights, 16),
     "The order is d, m, levels: the step comes first.": _turned_round,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from course_utils.exercises import WrongAnswerError, answers, checker, need_function
-from course_utils.exercises.mistakes import Mistakes, refuse_known
+from course_utils.exercises.mistakes import refuse_known
 
 if TYPE_CHECKING:
     import torch
@@ -153,7 +153,7 @@ def _copies() -> list[tuple[Fidelity, bool, str]]:
     import torch
 
     random = torch.Generator().manual_seed(8)
-    batches = [["a"], ["a", "b", "c"], ["a", "b"], list("abcde")]
+    batches: list[list[str]] = [["a"], ["a", "b", "c"], ["a", "b"], list("abcde")]
     table = {len(texts): torch.randn(len(texts), 2, generator=random) for texts in batches}
 
     def original(texts: list[str]) -> torch.Tensor:
@@ -165,11 +165,11 @@ def _copies() -> list[tuple[Fidelity, bool, str]]:
     def whole(texts: list[str]) -> torch.Tensor:
         return original(texts).round()
 
-    def moved(reference: Run, by: float | list[float], where: int, row: int = 0, column: int = 1) -> Run:
+    def moved(reference: Run, by: float, where: int, row: int = 0, column: int | slice = 1) -> Run:
         def run(texts: list[str]) -> torch.Tensor:
             logits = reference(texts)
             if len(texts) == where:
-                logits[row, column] += torch.tensor(by)
+                logits[row, column] += by
             return logits
 
         return run
@@ -191,7 +191,9 @@ def _copies() -> list[tuple[Fidelity, bool, str]]:
     def one_column(texts: list[str]) -> torch.Tensor:
         return torch.zeros(len(texts), 1)
 
-    def case(copy: Run, right: bool, why: str, tolerance: float = 1e-4, of: Run = original) -> tuple:
+    def case(
+        copy: Run, right: bool, why: str, tolerance: float = 1e-4, of: Run = original
+    ) -> tuple[Fidelity, bool, str]:
         return (copy, of, batches, tolerance), right, why
 
     nan, inf = math.nan, math.inf
@@ -254,7 +256,7 @@ def _largest(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     return (found - wanted).abs().max()
 
 
-FAITHFUL_MISTAKES: Mistakes = {
+FAITHFUL_MISTAKES: Mapping[str, Callable[[Run, Run, list[list[str]], float], bool]] = {
     "A logit that is too low is as wrong as one too high: take abs() first.": _by(lambda a, b: (a - b).max()),
     "Take abs() of the differences first, and compare the shapes before that.": _by(
         lambda a, b: (a - b).max(), shapes=False
@@ -322,7 +324,7 @@ def _workers(room: float, each: float, cores: float) -> int:
     return min(int(cores), int(room // each))
 
 
-WORKERS_MISTAKES: Mistakes = {
+WORKERS_MISTAKES: Mapping[str, Callable[[int, int, int, int, int], float]] = {
     "There are only so many cores, and a worker keeps one busy. More than that only wait.": (
         lambda memory, program, model, batch, cores: 7 * memory / 10 // (program + model + batch)
     ),
@@ -467,7 +469,7 @@ def _check_whole_run(job: _Job) -> None:
         WrongAnswerError: something was left out, done twice, in other pieces, or not kept.
     """
     _check_texts(job)
-    if not all(isinstance(call, list | tuple) for call in job.calls):
+    if not all(isinstance(call, (list, tuple)) for call in job.calls):
         raise WrongAnswerError(f"{job}, classify should be given a list. It was given {answers.said(job.calls[0])}.")
     calls = [list(call) for call in job.calls]
     if job.done and calls == _Job(job.count, job.size, 0).pieces:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from course_utils.exercises import WrongAnswerError, answers, checker, need_function
-from course_utils.exercises.mistakes import Mistakes, refuse_known
+from course_utils.exercises.mistakes import refuse_known
 
 if TYPE_CHECKING:
     import torch
@@ -60,7 +60,7 @@ def _perplexity(probabilities: tuple[float, ...]) -> float:
     return math.exp(statistics.fmean(_surprises(probabilities)))
 
 
-PERPLEXITY_MISTAKES: Mistakes = {
+PERPLEXITY_MISTAKES: Mapping[str, Callable[[tuple[float, ...]], float]] = {
     "That is the mean surprise. Perplexity is its exponential.": lambda ps: statistics.fmean(_surprises(ps)),
     "Turned round: surprise is minus the logarithm. A perplexity is 1 or more.": lambda ps: 1 / _perplexity(ps),
     "You added up the surprises. Take their mean, or long texts would be worse than short ones.": (
@@ -155,7 +155,7 @@ def _limit(logits: torch.Tensor, share: float) -> torch.Tensor:
     return share * logits.softmax(-1).amax(-1, keepdim=True)
 
 
-MIN_P_MISTAKES: Mistakes = {
+MIN_P_MISTAKES: Mapping[str, Callable[[torch.Tensor, float], torch.Tensor]] = {
     "You compare with share itself. The limit is share times the highest probability.": (
         _without(lambda logits, share: logits.softmax(-1) < share)
     ),
@@ -240,7 +240,7 @@ def _check_filling(found: list[torch.Tensor], expected: list[torch.Tensor], keep
     Raises:
         WrongAnswerError: the right tokens go, by another number.
     """
-    filled = []
+    filled: list[float] = []
     for new, right, keep in zip(found, expected, keeps, strict=True):
         gone = new[~keep & (new > -math.inf)].unique().tolist()
         if len(gone) > 1 or not _alike(new[keep], right[keep]):
@@ -313,7 +313,7 @@ def _with_default(messages: list[dict[str, str]]) -> str:
     return ("" if messages[0] == SYSTEM else DEFAULT) + _turns(messages) + OPENING
 
 
-CHAT_MISTAKES: Mistakes = {
+CHAT_MISTAKES: Mapping[str, Callable[[list[dict[str, str]]], str]] = {
     "The assistant's turn has to be opened at the end, or the model may go on as the user.": _turns,
     "Leave the last turn open: the model writes it, and says <|im_end|> itself.": (
         lambda messages: f"{_turns(messages)}{OPENING}{END}"
@@ -404,7 +404,7 @@ def _each_time(logits: torch.Tensor, ids: torch.Tensor, penalty: float) -> torch
     return logits
 
 
-PENALTY_MISTAKES: Mistakes = {
+PENALTY_MISTAKES: Mapping[str, Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]] = {
     "Dividing brings a negative logit closer to 0, which makes it likelier. Multiply those.": (
         _where_said(lambda logits, penalty: logits / penalty)
     ),

@@ -5,26 +5,26 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVarTuple
 
 from course_utils.exercises import WrongAnswerError
 
-Mistakes = Mapping[str, Callable[..., Any]]
-"""Hints, each with the function that somebody writes who makes the mistake: it takes what the answer takes."""
+Arguments = TypeVarTuple("Arguments")
 
 
 def refuse_known(
-    found: Sequence[Any],
-    inputs: Sequence[Sequence[Any]],
-    mistakes: Mistakes,
+    found: Sequence[object],
+    inputs: Sequence[tuple[*Arguments]],
+    mistakes: Mapping[str, Callable[[*Arguments], object]],
     same: Callable[[Any, Any], bool] = operator.eq,
 ) -> None:
     """Give the hint of the first mistake that explains all of a wrong answer's results; without one, return.
 
     Args:
         found: what the learner's function gave for each of the inputs.
-        inputs: the arguments of each call; a mistake that changes them would spoil them.
-        mistakes: the hints and their functions. One that raises for an input doesn't explain a result.
+        inputs: the arguments of each call.
+        mistakes: the hints, each with the function that somebody writes who makes the mistake. It leaves its arguments
+            as they are. One that raises for an input explains no result.
         same: whether two results are the same.
 
     Raises:
@@ -36,7 +36,10 @@ def refuse_known(
 
 
 def _explains(
-    mistake: Callable[..., Any], arguments: Sequence[Any], result: object, same: Callable[[Any, Any], bool]
+    mistake: Callable[[*Arguments], object],
+    arguments: tuple[*Arguments],
+    result: object,
+    same: Callable[[Any, Any], bool],
 ) -> bool:
     try:
         return bool(same(result, mistake(*arguments)))
