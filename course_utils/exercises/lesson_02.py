@@ -45,10 +45,16 @@ FRONTS: list[tuple[str, dict[str, Any], str]] = [
     ("", {}, "An empty file has no front matter."),
     ("---\n---\n\nText.\n", {}, "YAML reads an empty block as None, and the task asks for an empty dict."),
     (
-        "A text with\n\n---\n\ntitle: a line that looks like one\n\n---\n\nin it.",
+        "A text with\nNote: two rules\n\n---\n\ntitle: a line that looks like one\n\n---\n\nin it.",
         {},
         "Front matter stands at the very beginning, or nowhere.",
     ),
+    (
+        "\n---\ntitle: One\n---\n\nText.\n",
+        {},
+        "Its first line is empty, so that the block isn't at the very beginning.",
+    ),
+    ("# A diary\nNote: with a rule\n---\n\nText.\n", {}, "The file doesn't begin with dashes."),
     (
         "---\ntitle: One\n---\n\nText.\n\n---\n\nMore text: with a colon.\n",
         {"title": "One"},

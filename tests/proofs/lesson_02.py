@@ -245,3 +245,27 @@ def the_workflow_publishes_on_a_push(tmp_path):
     workflow = yaml.safe_load((tmp_path / "blog" / ".github" / "workflows" / "publish.yml").read_text(encoding="utf-8"))
     assert "push" in workflow[True]  # YAML 1.1 reads the key `on` as true
     assert "_site" in (tmp_path / "blog" / ".gitignore").read_text(encoding="utf-8")
+
+
+EQUIVALENT: dict[str, dict[str, str]] = {
+    "title": {
+        "line 1: 'int' becomes 'INT'": "the name of a type is taken in any case",
+    },
+    "read_front": {
+        "line 3: line.rstrip() becomes line": "the task says nothing of spaces that nobody sees",
+        "line 3: text.split becomes text.rsplit": "without a limit both cut everywhere",
+        "line 4: lines[1:] becomes lines[2:]": "a block that ends in the second line has nothing in it",
+        "line 4: lines[1:] becomes lines[1 + 1:]": "a block that ends in the second line has nothing in it",
+        "line 7: 1:end becomes 0:end": "to YAML three dashes begin a document",
+        "line 7: 1:end becomes 1 - 1:end": "to YAML three dashes begin a document",
+        "line 7: 1:end becomes :end": "to YAML three dashes begin a document",
+        "line 8: isinstance(front, dict) becomes front": "the task says nothing of a block without keys",
+    },
+    "callout": {
+        "line 1: row 0 of the text, '', is dropped": "Markdown shows the same without that empty row",
+        "line 1: row 2 of the text, '## Check your paths', becomes '# Check your paths'": "a heading of any level is the callout's title",
+        "line 1: row 3 of the text, '', is dropped": "Markdown shows the same without that empty row",
+        "line 1: row 4 of the text, 'A path that begins with your home folder works on your machine only.', becomes 'A path that begins with your home folder works on your machine only'": "a sentence of one's own may do without a full stop",
+        "line 1: row 6 of the text, '', is dropped": "Markdown shows the same without that empty row",
+    },
+}
