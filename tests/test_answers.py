@@ -128,6 +128,13 @@ def test_what_is_no_text_is_named(answer):
         answers.text(answer, "it")
 
 
+def test_a_sentence_has_two_words_or_an_end_and_any_language():
+    for sentence in ("Look twice", "Stop!", '"Stop."', "小心路径。", "小心", "Перевір шляхи", "Ça va", "Don't stop"):
+        assert answers.is_sentence(sentence), sentence
+    for other in ("", " \n", "path", "...", "!", "1 2 3.", "- -", "好"):
+        assert not answers.is_sentence(other), other
+
+
 def test_what_came_is_said_in_words():
     class Odd:
         def __repr__(self) -> str:

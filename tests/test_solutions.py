@@ -3,6 +3,7 @@
 import functools
 
 import nbformat
+import yaml
 from conftest import NOTEBOOKS
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -44,3 +45,28 @@ def test_the_best_precision_fits_and_no_better_one_does(parameters, memory):
     found = solution("01", "precision")["best_precision"](parameters, memory)
     fitting = {name for name, size in BYTES.items() if parameters * size <= memory}
     assert found == max(fitting, key=BYTES.get, default=None)
+
+
+# Lesson 2
+
+DASHES = st.text("-a: \n", max_size=12)
+VALUES = (
+    st.text(max_size=8) | DASHES | st.integers() | st.booleans() | st.none() | st.dates() | st.lists(DASHES, max_size=2)
+)
+
+
+@few
+@given(st.dictionaries(st.text(max_size=5) | DASHES, VALUES, min_size=1, max_size=4), DASHES)
+def test_front_matter_is_read_whatever_stands_in_it_and_below_it(front, below):
+    block = yaml.safe_dump(front, allow_unicode=True)
+    found = solution("02", "read_front")["read_front"](f"---\n{block}---\n{below}")
+    assert found == yaml.safe_load(block)
+
+
+@few
+@given(st.text("- a\n", max_size=20))
+@example("---\n---")
+@example("---\r\n---\r\n")
+@example("---\na\n---\n")
+def test_a_text_without_front_matter_has_none(text):
+    assert solution("02", "read_front")["read_front"](text) == {}

@@ -141,4 +141,4 @@ def check_best_precision(best_precision: Callable[[int, float], str | None]) -> 
 
 
 def _close(first: float, second: float) -> bool:
-    return math.isclose(first, second, rel_tol=1e-6)
+    return math.isclose(first, second, rel_tol=3e-7)

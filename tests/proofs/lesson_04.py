@@ -218,3 +218,37 @@ def the_library_merges_a_and_r_first():
     words = ["cat"] * 5 + ["car"] * 4 + ["art"] * 6
     toy.train_from_iterator(words, trainers.BpeTrainer(vocab_size=5, show_progress=False))
     assert [list(pair) for pair in json.loads(toy.to_str())["model"]["merges"]] == [["a", "r"]]
+
+
+EQUIVALENT: dict[str, dict[str, str]] = {
+    "join_pieces": {
+        "line 9: ' '.join(words) becomes ' '.join(words).strip()": "no piece has a space around it",
+    },
+    "keep_the_end": {
+        "line 3: len(input_ids) <= max_length becomes len(input_ids) < max_length": "of max_length ids the first and the last max_length - 1 are all",
+        "line 3: len(input_ids) becomes len(input_ids) + 1": "of max_length ids the first and the last max_length - 1 are all",
+    },
+    "merge": {
+        "line 6: 0 becomes 1": "every pair's count is one more, so the order stays",
+        "line 6: 0 becomes -1": "every pair's count is one less, so the order stays",
+    },
+}
+
+HOLES = {
+    "join_pieces": [
+        "line 5: piece.startswith('##') and words becomes piece.startswith('##')",
+        "line 9: ' '.join(words) becomes ' '.join(words).lower()",
+    ],
+    "keep_the_end": [
+        "line 3: input_ids = list(dict.fromkeys(input_ids)) comes first",
+        "line 4: list(input_ids) becomes list(dict.fromkeys(list(input_ids)))",
+        "line 5: input_ids[:1] + input_ids[1 - max_length:] becomes list(dict.fromkeys(input_ids[:1] + input_ids[1 - max_length:]))",
+    ],
+    "merge": [
+        "line 4: for pieces, times in words.items(): becomes for pieces, times in list(words.items())[::-1]:",
+        "line 5: pairwise(pieces) becomes list(pairwise(pieces))[::-1]",
+    ],
+    "fill_batches": [
+        "line 3: max_tokens += 1 comes first",
+    ],
+}

@@ -149,3 +149,47 @@ def a_temperature_keeps_the_label_and_shrinks_the_distances():
     assert torch.equal(plain.argmax(-1), soft.argmax(-1))
     assert (soft.max(-1).values < plain.max(-1).values).all()
     torch.testing.assert_close(soft.sum(-1), torch.ones(2))
+
+
+EQUIVALENT: dict[str, dict[str, str]] = {
+    "soften": {
+        "line 3: -1 becomes 0": "a list of logits has one dimension",
+    },
+    "window_mask": {
+        "line 4: places[:, None] - places[None, :] becomes places[None, :] - places[:, None]": "a distance is the same in both directions",
+        "line 4: places[None, :] becomes places": "one row is repeated for all of them by broadcasting",
+        "line 4: places[None, :] becomes places[:,]": "one row is repeated for all of them by broadcasting",
+        "line 4: places[None, :] becomes places[None,]": "one row is repeated for all of them by broadcasting",
+    },
+    "next_head": {
+        "line 1: -1 becomes -2": "a map of attention is as high as it is wide",
+    },
+}
+
+HOLES = {
+    "soften": [
+        "line 3: (torch.tensor(logits) / temperature).softmax(dim=-1).tolist() becomes list(dict.fromkeys((torch.tensor(logits) / temperature).softmax(dim=-1).tolist()))",
+        "line 3: logits.reverse() comes first",
+        "line 3: logits *= 2 comes first",
+        "line 3: logits = list(dict.fromkeys(logits)) comes first",
+    ],
+    "rms_norm": [
+        "line 1: 1e-06 becomes 1e-05",
+        "line 1: 1e-06 becomes 0",
+        "line 1: 1e-06 becomes -1e-06",
+        "line 3: x += 1 comes first",
+        "line 3: x *= 2 comes first",
+        "line 3: x -= x.mean() comes first",
+        "line 3: x[:1] *= 2 comes first",
+        "line 3: weight += 1 comes first",
+        "line 3: weight *= 2 comes first",
+        "line 3: weight -= weight.mean() comes first",
+        "line 3: weight[:1] *= 2 comes first",
+        "line 4: mean_square + eps becomes mean_square - eps",
+        "line 4: (mean_square + eps).sqrt() becomes mean_square.sqrt() + eps",
+        "line 4: mean_square + eps becomes mean_square",
+    ],
+    "window_mask": [
+        "line 5: distance <= reach becomes (distance <= reach).float()",
+    ],
+}
