@@ -397,9 +397,11 @@ def check_quantize_block(quantize_block: Callable[[np.ndarray], tuple[float, flo
     )
     for weights, (step, minimum, levels) in zip(blocks, found, strict=True):
         _check_block(weights, step, minimum, levels)
-    if found[0][2].dtype != np.uint8:
+    others = [str(levels.dtype) for *_, levels in found if levels.dtype != np.uint8]
+    if others:
+        equal = " where all weights are equal" if len(others) < len(spread) else ""
         raise WrongAnswerError(
-            f"The levels are right, and their type is {found[0][2].dtype}. pack needs them as uint8: astype(np.uint8)."
+            f"The levels are right, and their type is {others[0]}{equal}. pack needs them as uint8: astype(np.uint8)."
         )
     return "No weight is further than half a step away, and equal weights come back exactly."
 

@@ -78,6 +78,7 @@ BODIES = [
     (b'{"texts": [null]}', 100, 422, "Its only text is null."),
     (b'{"texts": [["good"]]}', 100, 422, "Its only text is a list."),
     (b'{"text": ["good"]}', 100, 422, "It has no texts: the key is text."),
+    (b'{"Texts": ["good"]}', 100, 422, "It has no texts: the key is Texts."),
     (b"{}", 100, 422, "It has no texts."),
     (b'["good"]', 100, 422, "It is a list, and no object."),
     (b'["texts"]', 100, 422, "It is a list, and no object."),
@@ -89,6 +90,7 @@ BODIES = [
     (b"", 100, 422, "It is empty, and no JSON."),
     (b'{"texts": ["' + b"x" * 85 + b'"]}', 100, 200, "It has 100 bytes, as many as are allowed."),
     (b'{"texts": ["' + b"x" * 86 + b'"]}', 100, 413, "It has 101 bytes, and 100 are allowed."),
+    (b'{"texts": ["good"]}' + b" " * 90, 100, 413, "It has 109 bytes, and 100 are allowed: blanks are bytes, too."),
     (b"[" * 101, 100, 413, "It has 101 bytes, and 100 are allowed, whatever is in it."),
     (
         b'{"texts": ["' + "é".encode() * 45 + b'"]}',
@@ -136,10 +138,14 @@ def check_faithful(faithful: Callable[..., bool]) -> str:
     """Exercise 3: does one function give the logits of another, on every batch?"""
     need_function(faithful, "faithful")
     cases = _copies()
-    found = [
-        answers.truth(faithful(run, reference, [list(texts) for texts in batches], tolerance), "what faithful returns")
-        for (run, reference, batches, tolerance), *_ in cases
-    ]
+    found = []
+    for (run, reference, batches, tolerance), *_ in cases:
+        handed = [list(texts) for texts in batches]
+        found.append(answers.truth(faithful(run, reference, handed, tolerance), "what faithful returns"))
+        if handed != batches:
+            raise WrongAnswerError(
+                "You changed the batches that you were given. The next check is to be on the same ones."
+            )
     expected = [right for _, right, _ in cases]
     if found == expected:
         return "It finds the low logit, the NaN, the wrong shape and the one bad text in the last batch."
@@ -192,9 +198,9 @@ def _copies() -> list[tuple[Fidelity, bool, str]]:
         return torch.zeros(len(texts), 1)
 
     def case(
-        copy: Run, right: bool, why: str, tolerance: float = 1e-4, of: Run = original
+        copy: Run, right: bool, why: str, tolerance: float = 1e-4, of: Run = original, texts: list[list[str]] = batches
     ) -> tuple[Fidelity, bool, str]:
-        return (copy, of, batches, tolerance), right, why
+        return (copy, of, texts, tolerance), right, why
 
     nan, inf = math.nan, math.inf
     return [
@@ -210,7 +216,7 @@ def _copies() -> list[tuple[Fidelity, bool, str]]:
             False,
             "One logit is too high by 5 and another too low by 5, which is 0 in their mean.",
         ),
-        case(moved(original, 0.0003, 5), False, "One logit of ten is off by 0.0003, and all others are the same."),
+        case(moved(original, 0.00015, 5), False, "One logit of ten is off by 0.00015, and all others are the same."),
         case(moved(original, 0.0003, 5), True, "One logit is off by 0.0003.", 0.01),
         case(moved(original, 0.05, 1), False, "One logit is off by 0.05.", 0.01),
         case(closer, False, "The logits of the last batch are off by 0.01, and the labels are the same."),
@@ -223,6 +229,10 @@ def _copies() -> list[tuple[Fidelity, bool, str]]:
         case(first_row, False, "The copy gives every text the logits of the first one."),
         case(one_row, False, "The copy has one row for several texts, and subtraction stretches it to fit.", of=zeros),
         case(one_column, False, "The copy has one column for two, and subtraction stretches it to fit.", of=zeros),
+        case(zeros, False, "The copy has several rows for one, and subtraction stretches that to fit.", of=one_row),
+        case(lambda texts: original(texts) + 0.00008, True, "All logits are off by 0.00008, which is within it."),
+        case(large, True, "The same function on both sides is faithful.", of=large),
+        case(moved(original, 0.5, 3), True, "All of these batches agree.", texts=[["a"], ["a", "b"]]),
         case(original, True, "The same function on both sides is faithful."),
     ]
 
@@ -310,6 +320,7 @@ MACHINES = (
     (16_000, 700, 90, 410, 200),
     (8_000, 1_000, 5_000, 500, 4),
     (4_000, 400, 25, 275, 4),
+    (3_999, 400, 25, 275, 4),
     (64_000, 300, 2_000, 700, 64),
     (1_000, 300, 400, 100, 2),
     (10_000, 300, 300, 400, 3),

@@ -106,13 +106,15 @@ def check_perplexity_of(perplexity_of: Callable[[list[float]], float]) -> str:
     need_function(perplexity_of, "perplexity_of")
     found = []
     for probabilities in TEXTS:
-        call = f"perplexity_of({list(probabilities)!r:.60})"
+        handed = list(probabilities)
         try:
-            found.append(answers.number(perplexity_of(list(probabilities)), call))
+            found.append(answers.number(perplexity_of(handed), f"perplexity_of({list(probabilities)!r:.60})"))
         except WrongAnswerError as error:
             if not isinstance(error.__cause__, ArithmeticError) or len(probabilities) < 100:
                 raise
             found.append(math.inf)
+        if handed != list(probabilities):
+            raise WrongAnswerError("You changed the list that you were given. Whoever hands it over goes on using it.")
     expected = [_perplexity(probabilities) for probabilities in TEXTS]
     if all(map(_near, found, expected)):
         return "A text of coin flips has a perplexity of 2. Its length does not matter."
