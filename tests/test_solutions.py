@@ -1,15 +1,27 @@
 """The published solutions, on hostile input: each does what its task promises, said otherwise than in the solution."""
 
+import contextlib
+import copy
 import functools
+import json
+import math
+import statistics
+import warnings
+from fractions import Fraction
 
 import nbformat
+import numpy as np
+import pytest
+import torch
 import yaml
 from conftest import NOTEBOOKS
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_exercises import names_of
+from transformers.generation.logits_process import RepetitionPenaltyLogitsProcessor
 
 from course_build.lessons.exercise_stubs import exercises
+from course_utils.modeling.quantization import decode_q4_1
 
 few = settings(max_examples=60, deadline=None)
 
@@ -70,3 +82,221 @@ def test_front_matter_is_read_whatever_stands_in_it_and_below_it(front, below):
 @example("---\na\n---\n")
 def test_a_text_without_front_matter_has_none(text):
     assert solution("02", "read_front")["read_front"](text) == {}
+
+
+# Lesson 7
+
+
+@few
+@given(st.integers(0, 10**12), st.integers(1, 64), st.integers(1, 4096), st.integers(0, 64))
+def test_a_file_has_all_bits_and_an_overhead_for_each_block_begun(parameters, bits, block, overhead):
+    found = solution("07", "file_size")["file_megabytes"](parameters, bits, block, overhead)
+    blocks, rest = divmod(parameters, block)
+    exact = Fraction(parameters * bits, 8) + (blocks + bool(rest)) * overhead
+    assert found == pytest.approx(float(exact / 1_000_000), rel=1e-9)
+
+
+@few
+@given(st.lists(st.integers(0, 15), min_size=32, max_size=32))
+def test_packed_levels_are_read_back_by_the_lessons_decoder(levels):
+    names = solution("07", "pack")
+    handed = np.array(levels, dtype=np.uint8)
+    packed = names["pack"](handed)
+    assert (packed.dtype, packed.shape) == (np.uint8, (16,))
+    assert handed.tolist() == levels
+    header = np.array([1, 0], dtype="<f2").view(np.uint8)  # a step of 1 from 0
+    assert decode_q4_1(np.concatenate([header, packed])).tolist() == levels
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9), st.floats(0.01, 100)), min_size=1, max_size=4), st.data()
+)
+def test_no_layer_is_hurt_more_than_the_one_that_is_named(sizes, data):
+    seed = data.draw(st.integers(0, 2**32))
+    module = torch.nn.Sequential(torch.nn.Embedding(5, 3), torch.nn.LayerNorm(2))
+    for place, (rows, columns, outlier) in enumerate(sizes):
+        layer = torch.nn.Linear(columns, rows)
+        layer.weight.data = torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed + place))
+        layer.weight.data[0, 0] = outlier
+        module.append(torch.nn.ModuleDict({"layer": layer}))
+    before = copy.deepcopy(module.state_dict())
+    found = solution("07", "most_hurt")["most_hurt"](module)
+    assert all(torch.equal(weight, before[name]) for name, weight in module.state_dict().items())
+    errors = {}
+    for place in range(len(sizes)):
+        weight = module[2 + place]["layer"].weight.detach().double()
+        step = weight.abs().max() / 127
+        off = (weight / step).round() * step - weight
+        errors[f"{2 + place}.layer"] = float((off**2).sum().sqrt() / (weight**2).sum().sqrt())
+    assert errors[found] >= max(errors.values()) - 1e-6
+
+
+@few
+@given(
+    st.lists(st.floats(-65504, 65504, width=16), min_size=32, max_size=32)
+    | st.floats(-65504, 65504, width=32).map(lambda w: [w] * 32)
+)
+def test_a_block_comes_back_within_half_a_step(weights):
+    handed = np.array(weights, dtype=np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        step, minimum, levels = solution("07", "quantize_block")["quantize_block"](handed)
+    assert handed.tolist() == np.array(weights, dtype=np.float32).tolist()
+    assert (levels.dtype, levels.shape) == (np.uint8, (32,))
+    assert levels.max() <= 15
+    exact = handed.astype(float)
+    largest = np.abs(float(minimum) + float(step) * levels - exact).max()
+    assert largest <= np.ptp(exact) / 30 * (1 + 1e-4) + 1e-6 * np.abs(exact).max()
+
+
+# Lesson 8
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["texts", "a"]), inner, max_size=2),
+    max_leaves=6,
+)
+
+
+@few
+@given(
+    st.dictionaries(st.just("texts"), st.lists(st.text(max_size=6), max_size=3), min_size=1) | JSON, st.integers(0, 60)
+)
+def test_a_body_of_json_gets_the_status_of_what_is_in_it(data, most_bytes):
+    body = json.dumps(data).encode()
+    texts = data.get("texts") if type(data) is dict else None
+    good = type(texts) is list and len(texts) > 0 and all(type(t) is str and not t.isspace() and t for t in texts)
+    expected = 413 if len(body) > most_bytes else 200 if good else 422
+    assert solution("08", "status_of")["status_of"](body, most_bytes) == expected
+
+
+@few
+@given(st.binary(max_size=40), st.integers(0, 200_000), st.integers(0, 1_000_000))
+@example(b"[", 100_000, 1_000_000)
+@example(b'{"texts":', 100_000, 1_000_000)
+@example(b"9", 10_000, 1_000_000)
+def test_no_body_makes_the_doorkeeper_raise(body, times, most_bytes):
+    body = (body * times)[:1_000_000]
+    found = solution("08", "status_of")["status_of"](body, most_bytes)
+    assert found in ({413} if len(body) > most_bytes else {200, 422})
+
+
+LOGITS = st.lists(st.floats(-4, 4, width=16) | st.just(math.nan) | st.just(math.inf), min_size=4, max_size=4)
+
+
+@few
+@given(
+    st.lists(st.tuples(LOGITS, LOGITS, st.sampled_from([(2, 2), (4, 1), (1, 4)])), max_size=3),
+    st.sampled_from([0.0, 0.5, 3.0]),
+)
+def test_a_copy_is_faithful_if_every_logit_is(batches, tolerance):
+    def copied(texts):
+        found, _, shape = batches[int(texts[0])]
+        return torch.tensor(found).reshape(shape)
+
+    def original(texts):
+        _, wanted, _ = batches[int(texts[0])]
+        return torch.tensor(wanted).reshape(2, 2)
+
+    expected = all(
+        shape == (2, 2)
+        and all(math.isfinite(b) and abs(a - b) <= tolerance for a, b in zip(found, wanted, strict=True))
+        for found, wanted, shape in batches
+    )
+    faithful = solution("08", "faithful")["faithful"]
+    assert faithful(copied, original, [[str(place)] for place in range(len(batches))], tolerance) is expected
+
+
+@few
+@given(*[st.integers(1, 10**6)] * 4, st.integers(1, 512))
+@example(1_000, 300, 300, 100, 8)
+def test_as_many_workers_as_fit_and_no_more(memory, program, model, batch, cores):
+    found = solution("08", "workers")["workers"](memory, program, model, batch, cores)
+    each = 10 * (program + model + batch)
+    assert found * each <= 7 * memory
+    assert found == cores or (found + 1) * each > 7 * memory
+
+
+@few
+@given(st.lists(st.sampled_from("abc"), max_size=12), st.integers(1, 5), st.lists(st.integers(0, 4), max_size=4))
+def test_a_job_that_is_cut_off_again_and_again_does_everything_once(texts, size, cuts):
+    go_on = solution("08", "go_on")["go_on"]
+    kept, results, done = list(texts), [], []
+    for cut in [*cuts, None]:
+        calls = []
+
+        def classify(piece, cut=cut, calls=calls):
+            if len(calls) == cut:
+                raise OSError("the plug was pulled")
+            calls.append(piece)
+            return [text.upper() for text in piece]
+
+        with contextlib.suppress(OSError):
+            go_on(texts, results, classify, size)
+        assert all(len(piece) == size for piece in calls[:-1])
+        assert all(0 < len(piece) <= size for piece in calls)
+        done += [text for piece in calls for text in piece]
+        assert results == [text.upper() for text in done]
+        assert texts == kept
+    assert done == texts
+
+
+# Lesson 9
+
+
+@few
+@given(st.lists(st.floats(1e-6, 1), min_size=1, max_size=20), st.integers(1, 200))
+def test_a_perplexity_is_the_geometric_mean_of_one_by_the_probabilities(probabilities, times):
+    found = solution("09", "perplexity_of")["perplexity_of"](probabilities * times)
+    assert found == pytest.approx(statistics.geometric_mean(1 / p for p in probabilities), rel=1e-4)
+
+
+@few
+@given(
+    st.lists(st.floats(-20, 20, width=16) | st.just(-math.inf), min_size=1, max_size=12),
+    st.sampled_from([0.05, 0.3, 1.0]),
+    st.data(),
+)
+def test_min_p_keeps_what_is_likely_enough(scores, share, data):
+    first = data.draw(st.integers(0, len(scores) - 1))
+    scores[first] = 20.0  # not all can be minus infinity
+    logits = torch.tensor([[scores, scores[::-1]]])
+    before = logits.clone()
+    found = solution("09", "min_p")["min_p"](logits, share)
+    assert torch.equal(logits, before)
+    assert found.shape == logits.shape
+    for row, (old, new) in enumerate(zip(before[0].tolist(), found[0].tolist(), strict=True)):
+        for score, kept in zip(old, new, strict=True):
+            assert kept in (score, -math.inf), row
+            ratio = math.exp(score - max(old))
+            if abs(ratio - share) > 1e-4 * share or ratio == share:
+                assert (kept == score) == (ratio >= share) or score == -math.inf
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(["user", "assistant", "system"]), st.text(max_size=8)), max_size=4),
+    st.text(max_size=8),
+)
+def test_a_chat_that_begins_with_a_system_turn_is_rendered_as_the_tokenizer_does_it(turns, system):
+    names = solution("09", "render_chat")
+    messages = [{"role": role, "content": content} for role, content in [("system", system), *turns]]
+    before = copy.deepcopy(messages)
+    expected = names["tokenizer"].apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    assert names["render_chat"](messages) == expected
+    assert messages == before
+
+
+@few
+@given(
+    st.lists(st.floats(-20, 20, width=16) | st.just(-math.inf), min_size=8, max_size=8),
+    st.lists(st.integers(0, 7), min_size=1, max_size=12),
+    st.sampled_from([0.5, 1.0, 1.3, 2]),
+)
+def test_a_penalty_is_the_librarys(scores, tokens, penalty):
+    logits, ids = torch.tensor([scores]), torch.tensor([tokens])
+    before = logits.clone()
+    found = solution("09", "penalize")["penalize"](logits, ids, penalty)
+    assert torch.equal(logits, before)
+    assert torch.allclose(found, RepetitionPenaltyLogitsProcessor(float(penalty))(ids, logits.clone()))
