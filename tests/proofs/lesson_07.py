@@ -1,10 +1,17 @@
 """Lesson 7: the wrong answers that people give to its exercises, and a proof of each key of its quiz."""
 
+import functools
+
 import onnxruntime
 import torch
-from transformers import AutoTokenizer
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BatchEncoding,
+    DistilBertForSequenceClassification,
+)
 
-from course_utils import checkpoint
+from course_utils import checkpoint, reviews
 from course_utils.modeling.quantization import dequantize, quantize_absmax, quantize_affine, quantize_per_channel
 from course_utils.models import ONNX_FP32, ONNX_INT8, onnx_folder
 from proofs import Proofs
@@ -279,6 +286,31 @@ RIGHT = {
 }
 
 
+NAME = "distilbert-base-uncased-finetuned-sst-2-english"
+
+
+@functools.cache
+def lesson_model() -> DistilBertForSequenceClassification:
+    return AutoModelForSequenceClassification.from_pretrained(checkpoint(NAME)).eval()
+
+
+def lin2() -> torch.nn.Linear:
+    """The layer with the outlier."""
+    return lesson_model().distilbert.transformer.layer[0].ffn.lin2
+
+
+@functools.cache
+def lesson_texts() -> list[str]:
+    """Every fifth test review, in the order of length."""
+    table = reviews.load_labelled("test")
+    return table.iloc[table["text"].str.len().argsort(kind="stable")][::5]["text"].tolist()
+
+
+def first_batch() -> BatchEncoding:
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint(NAME))
+    return tokenizer(lesson_texts()[:32], padding=True, return_tensors="pt")
+
+
 @proves("bf16", "float16", "infinite")
 def bf16_has_the_range_and_float16_has_not():
     number = torch.tensor(70_000.0)
@@ -288,15 +320,17 @@ def bf16_has_the_range_and_float16_has_not():
 
 @proves("bit", "twice as large")
 def a_bit_less_doubles_the_error():
-    matrix = torch.randn(300, 300, generator=torch.Generator().manual_seed(0))
+    matrix = lesson_model().distilbert.transformer.layer[1].attention.q_lin.weight.detach()
     errors = [(dequantize(*quantize_absmax(matrix, bits)) - matrix).norm() for bits in (8, 7)]
     assert 1.8 < errors[1] / errors[0] < 2.2
 
 
 @proves("outlier", "each row")
-def a_scale_for_each_row_contains_an_outlier():
-    matrix = torch.randn(50, 60, generator=torch.Generator().manual_seed(0)).clamp(-1, 1)
-    matrix[3, 4] = 100
+def a_scale_for_each_row_contains_the_outlier():
+    matrix = lin2().weight.detach()
+    outlier = matrix.abs().max()
+    assert outlier > 100 * matrix.abs().median()
+    without = matrix.masked_fill(matrix.abs() == outlier, 0)
 
     def error(*quantized: torch.Tensor) -> float:
         return (dequantize(*quantized) - matrix).norm().item()
@@ -305,30 +339,42 @@ def a_scale_for_each_row_contains_an_outlier():
     assert error(*rows) < error(*absmax) / 4
     assert error(*rows) < error(*affine) / 2
     assert error(absmax[0], 2 * absmax[1]) > error(*absmax)
-    assert (absmax[0] == 0).float().mean() > 0.2
+    assert (absmax[0] == 0).float().mean() > 0.5
+    assert error(*quantize_absmax(without)) > error(*rows)
+    with torch.inference_mode():
+        logits = lesson_model()(**first_batch()).logits
+        lin2().weight.data = without
+        changed = lesson_model()(**first_batch()).logits
+        lin2().weight.data = matrix
+    assert ((logits - changed).abs().amax(dim=1) > 1e-4).all()
 
 
 @proves("zero", "zero point", "0.0")
 def zero_comes_back_exactly():
-    q, scale, zero_point = quantize_affine(torch.tensor([-0.17, 0.0, 5.0]))
-    assert q.tolist() == [0, zero_point.item(), 255]
-    assert zero_point != 0
-    assert dequantize(q, scale, zero_point)[1] == 0
+    seen = []
+    hook = lin2().register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    with torch.inference_mode():
+        lesson_model()(**first_batch())
+    hook.remove()
+    assert abs(seen[0].min() + 0.17) < 0.005
+    assert abs(seen[0].max() - 24.1) < 0.05
+    q, scale, zero_point = quantize_affine(torch.cat([seen[0].flatten(), torch.zeros(1)]))
+    assert q[-1] == zero_point != 0
+    assert dequantize(q, scale, zero_point)[-1] == 0
+    assert q.dtype == torch.uint8
+    assert abs(dequantize(torch.zeros_like(q[:1]), scale, zero_point).item() + 0.19) < 0.005
 
 
 @proves("batch", "one scale")
 def a_neighbour_changes_the_logits_of_the_int8_model_only():
-    name = "distilbert-base-uncased-finetuned-sst-2-english"
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint(name))
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint(NAME))
     # Of equal length, so that padding plays no part.
-    text, other = "a quiet film that stays with you", "a loud mess that goes on forever"
-    assert len({len(ids) for ids in tokenizer([text, other])["input_ids"]}) == 1
+    texts = [text for text in lesson_texts() if len(tokenizer(text)["input_ids"]) == 12][:8]
     changes = {}
     for file in (ONNX_FP32, ONNX_INT8):
-        session = onnxruntime.InferenceSession(onnx_folder(name) / file, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(onnx_folder(NAME) / file, providers=["CPUExecutionProvider"])
         alone, together = (
-            session.run(["logits"], dict(tokenizer(texts, return_tensors="np")))[0][0]
-            for texts in ([text], [text, other])
+            session.run(["logits"], dict(tokenizer(some, return_tensors="np")))[0][0] for some in (texts[:1], texts)
         )
         changes[file] = abs(alone - together).max()
     assert changes[ONNX_FP32] < 1e-4

@@ -1,7 +1,9 @@
 """Lesson 9: the wrong answers that people give to its exercises, and a proof of each key of its quiz."""
 
+import functools
+
 import torch
-from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from course_utils import checkpoint
 from course_utils.modeling import generation
@@ -276,28 +278,29 @@ RIGHT = {
 }
 
 
-def small_decoder() -> LlamaForCausalLM:
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=60,
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=64,
-        eos_token_id=None,
+@functools.cache
+def lesson_model() -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    folder = checkpoint("HuggingFaceTB/SmolLM2-135M-Instruct")
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval(), AutoTokenizer.from_pretrained(
+        folder
     )
-    return LlamaForCausalLM(config).eval()
+
+
+def ids_of(text: str) -> torch.Tensor:
+    return lesson_model()[1](text, return_tensors="pt")["input_ids"]
+
+
+def logits_after(text: str) -> torch.Tensor:
+    with torch.inference_mode():
+        return lesson_model()[0](ids_of(text)).logits[:, -1]
 
 
 @proves("greedy", "They don't")
 def greedy_has_no_chance_in_it():
-    model, ids = small_decoder(), torch.tensor([[3, 7, 9]])
     texts = []
     for seed in (0, 1):
         torch.manual_seed(seed)
-        texts.append(generation.generate(model, ids, 20).tolist())
+        texts.append(generation.generate(lesson_model()[0], ids_of("The film was"), 10).tolist())
     assert texts[0] == texts[1]
 
 
@@ -306,36 +309,45 @@ def half_the_temperature_squares_a_ratio():
     logits = torch.tensor([0.8, 0.2]).log()
     first, second = generation.with_temperature(logits, 0.5).softmax(dim=-1)
     assert abs(first / second - 16) < 1e-4
+    probabilities = logits_after("The film was").softmax(dim=-1)[0]
+    sharper = generation.with_temperature(logits_after("The film was"), 0.5).softmax(dim=-1)[0]
+    likeliest, other = probabilities.topk(50).indices[[0, -1]]
+    squared = (probabilities[likeliest] / probabilities[other]) ** 2
+    assert abs(sharper[likeliest] / sharper[other] / squared - 1) < 1e-3
 
 
-@proves("cache", "Nothing", "same")
+@proves("cache", "Not a token", "costs less")
 def the_cache_changes_no_token():
-    model, ids = small_decoder(), torch.tensor([[3, 7, 9]])
-    with_cache, without = (generation.generate(model, ids, 30, cache=cache) for cache in (True, False))
+    model, ids = lesson_model()[0], ids_of("The capital of France is")
+    with_cache, without = (generation.generate(model, ids, 8, cache=cache) for cache in (True, False))
     assert torch.equal(with_cache, without)
 
 
 @proves("template", "go on with", "no error")
-def without_the_template_the_ids_are_only_those_of_the_text():
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint("HuggingFaceTB/SmolLM2-135M-Instruct"))
+def without_the_template_no_answer_is_asked_for():
+    model, tokenizer = lesson_model()
     question = "What is the capital of France?"
-    assert not set(tokenizer(question)["input_ids"]) & set(tokenizer.all_special_ids)
-    chat = tokenizer.apply_chat_template([{"role": "user", "content": question}], tokenize=False)
-    assert set(tokenizer(chat)["input_ids"]) & set(tokenizer.all_special_ids)
+    chat = tokenizer.apply_chat_template(
+        [{"role": "user", "content": question}], tokenize=False, add_generation_prompt=True
+    )
+    said = {}
+    for text in (question, chat):
+        ids = ids_of(text)
+        said[text] = tokenizer.decode(generation.generate(model, ids, 10)[0, ids.shape[1] :])
+    assert "Paris" in said[chat]
+    assert "Paris" not in said[question]
+    assert not set(ids_of(question)[0].tolist()) & set(tokenizer.all_special_ids)
 
 
-@proves("few_shot", "Nothing", "more text")
-def examples_leave_the_weights_as_they_are():
-    model = small_decoder()
-    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    question, examples = torch.tensor([[3, 7, 9]]), torch.tensor([[5, 6, 5, 6, 3, 7, 9]])
-    with torch.inference_mode():
-        alone = model(question).logits[0, -1]
-        shown = model(examples).logits[0, -1]
-        again = model(question).logits[0, -1]
+@proves("few_shot", "more text to go on from", "weights the same")
+def examples_change_the_logits_and_not_the_weights():
+    question = "Review: I loved it.\nSentiment:"
+    before = {name: tensor.clone() for name, tensor in lesson_model()[0].state_dict().items()}
+    alone = logits_after(question)
+    shown = logits_after(f"Review: Broke at once.\nSentiment: negative\n\n{question}")
     assert not torch.allclose(alone, shown)
-    assert torch.equal(alone, again)
-    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    assert torch.equal(alone, logits_after(question))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in lesson_model()[0].state_dict().items())
 
 
 EQUIVALENT: dict[str, dict[str, str]] = {
