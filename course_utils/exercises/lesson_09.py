@@ -88,7 +88,6 @@ PERPLEXITY_MISTAKES: Mapping[str, Callable[[tuple[float, ...]], float]] = {
     ),
     "You take each probability once. A token that occurs again counts again.": (lambda ps: _perplexity(tuple(set(ps)))),
 }
-TOO_SMALL = "The product of 2,000 probabilities is too small for a float, and becomes 0. Add up logarithms."
 
 
 def _exp(number: float) -> float:
@@ -121,7 +120,10 @@ def check_perplexity_of(perplexity_of: Callable[[list[float]], float]) -> str:
     refuse_known(found, [(probabilities,) for probabilities in TEXTS], PERPLEXITY_MISTAKES, _near)
     place = [_near(*pair) for pair in zip(found, expected, strict=True)].index(False)
     if len(TEXTS[place]) > 100 and found[place] in (0, math.inf):
-        raise WrongAnswerError(f"Short texts are right, and one of 2,000 tokens isn't. {TOO_SMALL}")
+        raise WrongAnswerError(
+            "Short texts are right, and one of 2,000 tokens isn't. A product of so many factors is too small or too "
+            "large for a float: add up logarithms."
+        )
     raise WrongAnswerError(
         f"perplexity_of({list(TEXTS[place])!r:.60}) should be {expected[place]:.6g}. Yours is {found[place]:.6g}."
     )
@@ -372,9 +374,9 @@ def check_render_chat(render_chat: Callable[[list[dict[str, str]]], str]) -> str
     came, right = next(pair for pair in zip(found, expected, strict=True) if pair[0] != pair[1])
     place = next((i for i, (a, b) in enumerate(zip(came, right, strict=False)) if a != b), min(len(came), len(right)))
     so_far, wanted, yours = right[max(0, place - 25) : place], right[place : place + 15], came[place : place + 15]
+    wanted, yours = (repr(part) if part else "the end" for part in (wanted, yours))
     raise WrongAnswerError(
-        f"{f'Right as far as {so_far!r}; then' if place else 'At the beginning'} comes {wanted or 'nothing'!r}, "
-        f"and you have {yours or 'nothing'!r}."
+        f"{f'Right as far as {so_far!r}; then' if place else 'At the beginning'} comes {wanted}, and you have {yours}."
     )
 
 
@@ -481,7 +483,8 @@ def check_penalize(penalize: Callable[[torch.Tensor, torch.Tensor, float], torch
     (logits, ids, penalty), right, new = cases[place], expected[place], found[place]
     token = int((~torch.isclose(new, right.double(), rtol=1e-5, atol=1e-6)).nonzero()[0, 1])
     times = ids[0].tolist().count(token)
+    often = {0: "not at all", 1: "once", 2: "twice"}.get(times, f"{times} times")
     raise WrongAnswerError(
-        f"Token {token} occurs {f'{times} times' if times else 'not at all'} in ids. With a penalty of {penalty}, its "
+        f"Token {token} occurs {often} in ids. With a penalty of {penalty}, its "
         f"logit {logits[0, token]:.4g} should become {right[0, token]:.4g}. Yours is {new[0, token]:.4g}."
     )

@@ -81,7 +81,7 @@ WRONG = {
         ),
         "whole bytes": (
             f"{SIZE}return (parameters * bits // 8 + math.ceil(parameters / block) * overhead) / 1e6",
-            "file_megabytes(100, 3, 64, 12) should be 6.15e-05",
+            "should be 0.6250045 MB",
         ),
         "rounded": (f"{SIZE}return round(({BYTES}) / 1e6, 2)", "should be 84.375 MB. Yours is 84.38"),
         "prints": (f"{SIZE}print(parameters)", "Is there a return"),
@@ -99,7 +99,7 @@ WRONG = {
         "the upper halves alone": (f"{PACK}return levels[16:] << 4", "the last 16 are the upper halves"),
         "a wrong shift": (f"{PACK}return levels[:16] | (levels[16:] << 3)", "should become"),
         "the type": (f"{PACK}return levels[:16].astype(int) | (levels[16:].astype(int) << 4)", "their type is int64"),
-        "a list": (f"{PACK}return (levels[:16] | (levels[16:] << 4)).tolist()", "their type is int64"),
+        "a list": (f"{PACK}return (levels[:16] | (levels[16:] << 4)).tolist()", "their type is list"),
         "floats": (f"{PACK}return levels[:16] + 16.0 * levels[16:]", "their type is float64"),
         "in place": (f"{PACK}levels[16:] <<= 4\n    return levels[:16] | levels[16:]", "You changed the levels"),
         "one number": (f"{PACK}return int(levels[0])", "32 halves make 16 bytes"),

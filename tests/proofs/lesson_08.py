@@ -127,8 +127,11 @@ WRONG = {
             "You compare the labels",
         ),
         "NaN slips through": (unless("(a - b).abs().max() > tolerance"), "NaN slips through"),
-        "shapes are stretched": (unless("not (a - b).abs().max() <= tolerance", shape=""), "Tensors of other shapes"),
-        "both": (unless("(a - b).abs().max() > tolerance", shape=""), "before you subtract, and"),
+        "shapes are stretched": (
+            unless("not (a - b).abs().max() <= tolerance", shape=""),
+            "one row passes for several",
+        ),
+        "both": (unless("(a - b).abs().max() > tolerance", shape=""), "Compare the shapes first, and ask"),
         "the first batch alone": (
             f"{EACH}return a.shape == b.shape and bool((a - b).abs().max() <= tolerance)",
             "the first batch alone",
