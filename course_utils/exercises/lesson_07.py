@@ -43,7 +43,7 @@ def check_largest_error(largest_error: float) -> str:
     if abs(found - right) <= TOLERANCE:
         return "A scale of 0.2, and half of it. The bound holds for each weight, whatever the matrix looks like."
     for value, hint in NEARLY.items():
-        if abs(found - value) < 1e-5:
+        if abs(found - value) < 5e-5:
             raise WrongAnswerError(hint)
     raise WrongAnswerError(
         f"It isn't {found:g}. Divide 25.4 by the largest integer to get the scale, which is one step. Then think of a "
