@@ -1,0 +1,104 @@
+"""A learner's function on the cases of its check: right in each, or a mistake that is recognized, or a difference shown.
+
+A check lists its cases, says what is right and how an answer is read, and names the mistakes that people make. A mistake
+is recognized by what it gives: only who gives the same in every case gets its hint. All others are shown the first case
+that differs.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from course_utils.exercises import WrongAnswerError, need_function
+
+Mistake = tuple[str, Callable[..., Any]]
+"""A hint, and a function that recognizes its mistake."""
+
+
+def check_cases(
+    function: Callable[..., Any],
+    name: str,
+    cases: Sequence[tuple[Any, ...]],
+    right: Callable[..., Any],
+    *,
+    read: Callable[[Any, str], Any],
+    mistakes: Iterable[Mistake] = (),
+    signs: Iterable[Mistake] = (),
+    same: Callable[[Any, Any], bool] = lambda one, other: bool(one == other),
+    write: Callable[[Any], str] = lambda found: shown(found, 160),
+) -> None:
+    """Hold a function to the right one, case by case.
+
+    Each call gets copies, and what is right is computed before it. The first case is asked again at the end: a function
+    that remembers its earlier calls gives another answer then.
+
+    Args:
+        function: the learner's.
+        name: what the task calls it.
+        cases: the arguments of each call; the ones that are the easiest to read come first.
+        right: what is right, from the same arguments.
+        read: makes of an answer what can be compared, or refuses its kind; it gets the call as text, to name it.
+        mistakes: (hint, function): what the mistake gives, from the same arguments. It may raise.
+        signs: (hint, function): whether an answer shows the mistake, from the answer and what is right.
+        same: whether two of what `read` gives are the same.
+        write: writes one of them.
+
+    Raises:
+        WrongAnswerError: with the hint of the mistake that was made, or with the first case that differs.
+    """
+    need_function(function, name)
+    asked, answers, failure = [], [], None
+    for arguments in [*cases, *cases[:1]]:
+        expected, given = right(*copy.deepcopy(arguments)), copy.deepcopy(arguments)
+        call = f"{name}({', '.join(map(shown, arguments))})"
+        try:
+            found = read(function(*given), call)
+        except WrongAnswerError as error:
+            failure = error
+            break
+        for before, after in zip(arguments, given, strict=True):
+            if not _unchanged(before, after):
+                kind = {"dict": "dictionary"}.get(name_of := type(after).__name__.lower(), name_of)
+                raise WrongAnswerError(f"Your function changed the {kind} that it was given. Build a new one.")
+        asked.append((arguments, expected, call))
+        answers.append(found)
+    wrong = [not same(found, expected) for found, (_, expected, _) in zip(answers, asked, strict=True)]
+    if any(wrong):
+        for hint, sign in signs:
+            if all(sign(found, expected) for found, (_, expected, _) in zip(answers, asked, strict=True)):
+                raise WrongAnswerError(hint)
+        for hint, mistake in mistakes:
+            if all(_gives(mistake, a, found, same) for found, (a, _, _) in zip(answers, asked, strict=True)):
+                raise WrongAnswerError(hint)
+        place = wrong.index(True)
+        _, expected, call = asked[place]
+        if place == len(cases):
+            raise WrongAnswerError(f"{call} gave something else the second time. Does it remember its earlier calls?")
+        raise WrongAnswerError(f"{call} should give {write(expected)}. Yours gave {write(answers[place])}.")
+    if failure:
+        raise failure
+
+
+def shown(value: object, length: int = 70) -> str:
+    """Return a value as code, cut where it is long; of a tensor, the shape."""
+    if size := getattr(value, "shape", ()):
+        return f"<{type(value).__name__.lower()} of shape {tuple(size)}>"
+    code = repr(value)
+    return code if len(code) <= length else f"{code[: length - 4]} ..."
+
+
+def _gives(mistake: Callable[..., Any], arguments: tuple[Any, ...], found: object, same: Callable[..., bool]) -> bool:
+    try:
+        return same(found, mistake(*copy.deepcopy(arguments)))
+    except Exception:  # where the mistake can't be made, the answer, which gave something, is another
+        return False
+
+
+def _unchanged(before: object, after: object) -> bool:
+    if getattr(before, "shape", None) != getattr(after, "shape", None):
+        return False
+    same = before == after
+    whole = getattr(same, "all", None)  # a tensor compares its numbers one by one
+    return bool(whole() if whole else same)
