@@ -106,6 +106,18 @@ WRONG = [
 ]
 
 
+RIGHT = [
+    (lesson, check, names, answers)
+    for lesson, of in PROOFS.items()
+    for (check, names), answers in getattr(of, "RIGHT", {}).items()
+]
+
+
+@functools.cache
+def feedback_to(lesson: str, check: str, names: tuple[str, ...], code: str) -> Feedback:
+    return getattr(checks_module(lesson), check)(*answer(code, dict(names_of(lesson)), *names))
+
+
 @pytest.mark.parametrize(
     ("lesson", "check", "names", "code", "words"),
     [
@@ -115,9 +127,35 @@ WRONG = [
     ],
 )
 def test_a_wrong_answer_gets_its_hint(lesson, check, names, code, words):
-    feedback = getattr(checks_module(lesson), check)(*answer(code, dict(names_of(lesson)), *names))
+    feedback = feedback_to(lesson, check, names, code)
     assert feedback.status == "wrong"
     assert words in feedback.message, feedback.message
+
+
+@pytest.mark.parametrize(
+    ("lesson", "check", "names", "mistakes"), [pytest.param(*of, id=f"{of[0]}: {of[1]}") for of in WRONG]
+)
+def test_a_hint_is_given_to_no_other_mistake(lesson, check, names, mistakes):
+    """Mistakes that share a hint share its words in the proofs, to the letter."""
+    said = {words: [] for _, words in mistakes.values()}
+    for code, words in mistakes.values():
+        said[words].append(feedback_to(lesson, check, names, code).message)
+    for words in said:
+        others = [message for of, messages in said.items() if of != words for message in messages]
+        assert not [message for message in others if words in message], words
+
+
+@pytest.mark.parametrize(
+    ("lesson", "check", "names", "code"),
+    [
+        pytest.param(lesson, check, names, code, id=f"{check}: {kind}")
+        for lesson, check, names, answers in RIGHT
+        for kind, code in answers.items()
+    ],
+)
+def test_a_right_answer_of_another_kind_is_right(lesson, check, names, code):
+    feedback = feedback_to(lesson, check, names, code)
+    assert feedback.status == "right", feedback.message
 
 
 def checks_of(path) -> dict:
