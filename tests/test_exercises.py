@@ -77,6 +77,7 @@ def names_of(lesson: str) -> dict:
     notebook = nbformat.read(path, as_version=4)
     answers = [solution for _, _, solution in exercises(notebook, path)]
     answers += [code for of, *_, mistakes in WRONG if of == lesson for code, _ in mistakes.values()]
+    answers += [code for of, *_, kinds in RIGHT if of == lesson for code in kinds.values()]
     wanted = set().union(*[names_in(code, made=False) for code in answers])
     needed = []
     for cell in reversed(notebook.cells):

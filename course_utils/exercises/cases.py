@@ -1,8 +1,8 @@
-"""A learner's function on the cases of its check: right in each, or a mistake that is recognized, or a difference shown.
+"""A learner's function on the cases of its check: right in each, or a mistake that is known, or else a difference.
 
-A check lists its cases, says what is right and how an answer is read, and names the mistakes that people make. A mistake
-is recognized by what it gives: only who gives the same in every case gets its hint. All others are shown the first case
-that differs.
+A check lists its cases, says what is right and how an answer is read, and names the mistakes that people make. A
+mistake is recognized by what it gives: who gives the same in every case gets its hint. All others are shown the first
+case that differs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Mistake = tuple[str, Callable[..., Any]]
 """A hint, and a function that recognizes its mistake."""
 
 
-def check_cases(
+def run_cases(
     function: Callable[..., Any],
     name: str,
     cases: Sequence[tuple[Any, ...]],

@@ -6,12 +6,12 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 from course_utils.exercises import WrongAnswerError, checker
 from course_utils.exercises.answers import entries, mapping, places, text, texts
-from course_utils.exercises.cases import check_cases, shown
+from course_utils.exercises.cases import run_cases, shown
 
 VOCABULARY = {"un", "unw", "##want", "##ant", "##ed", "##e", "##d", "##a", "##n", "##t", "##w"}
 CLS, SEP = 101, 102
@@ -61,7 +61,7 @@ def check_join_pieces(join_pieces: Callable[[list[str]], str]) -> str:
         [],
         *map(_cut_at_random, range(5)),
     ]
-    check_cases(
+    run_cases(
         join_pieces,
         "join_pieces",
         [(pieces,) for pieces in cases],
@@ -133,7 +133,7 @@ def check_keep_the_end(keep_the_end: Callable[[list[int], int], list[int]]) -> s
         7,
         SEP,
     ]  # a text may name special tokens: [SEP] stands in it letter for letter
-    check_cases(
+    run_cases(
         keep_the_end,
         "keep_the_end",
         [*((ids(length), limit) for length, limit in sizes), (named, 9), (named, 5), (named, 10)],
@@ -198,7 +198,7 @@ def check_bpe_step(bpe_step: Callable[[Words], Words]) -> str:
         {("fun",): 3, ("run",): 2},
         {},
     ]
-    check_cases(
+    run_cases(
         bpe_step,
         "bpe_step",
         [(words,) for words in cases],
@@ -215,7 +215,7 @@ def check_bpe_step(bpe_step: Callable[[Words], Words]) -> str:
                 lambda words: _merged(words, _best(words), most=1),
             ),
             (
-                'A text of pieces and spaces was searched: in "un o" it finds "n o", though un is another piece than n.',
+                'You search a text of pieces and spaces: in "un o" that finds "n o", but un is another piece than n.',
                 _step_in_text,
             ),
         ],
@@ -329,7 +329,7 @@ def check_fill_batches(fill_batches: Callable[[list[int], int], list[list[int]]]
     def within(batch: list[int], budget: int) -> bool:
         return len(batch) * max(batch) <= budget
 
-    check_cases(
+    run_cases(
         fill_batches,
         "fill_batches",
         cases,
@@ -339,8 +339,8 @@ def check_fill_batches(fill_batches: Callable[[list[int], int], list[list[int]]]
         write=lambda found: shown(found.batches if isinstance(found, Batches) else found, 160),
         mistakes=[
             (
-                "You add up the texts' own lengths. A batch takes its number of texts times its longest: the short ones "
-                "are filled up.",
+                "You add up the texts' own lengths. A batch takes its number of texts times its longest: the short "
+                "ones are filled up.",
                 by(lambda batch, budget: sum(batch) <= budget),
             ),
             ("Each text has a batch of its own. Many would have fitted into the one before.", by(lambda *_: False)),
@@ -354,11 +354,11 @@ def check_fill_batches(fill_batches: Callable[[list[int], int], list[list[int]]]
         signs=[
             (
                 "Those are the lengths. A batch lists the places of its texts: 0 for the first, and so on.",
-                lambda found, expected: sorted(sum(found, [])) == sorted(expected.lengths),
+                lambda found, expected: sorted(chain(*found)) == sorted(expected.lengths),
             ),
             (
                 "You take the texts as they come. The task takes them from the shortest to the longest.",
-                lambda found, expected: sum(found, []) == list(range(len(expected.lengths))),
+                lambda found, expected: list(chain(*found)) == list(range(len(expected.lengths))),
             ),
         ],
     )

@@ -27,7 +27,8 @@ COUNT = (
 BEST = f"{COUNT}    if not counts:\n        return dict(words)\n    best = max(counts, key=counts.get)\n"
 MERGE = "    return {tuple(merge_pair(p, best)): n for p, n in words.items()}"
 FILL = "def fill_batches(lengths, max_tokens):\n"
-IN_ORDER = f"{FILL}    batches = []\n    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):\n"
+SORTED = "sorted(range(len(lengths)), key=lambda i: lengths[i])"
+IN_ORDER = f"{FILL}    batches = []\n    for i in {SORTED}:\n"
 OR_OPEN = ":\n            batches[-1].append(i)\n        else:\n            batches.append([i])\n    return batches"
 
 WRONG = {
@@ -62,7 +63,7 @@ WRONG = {
         ),
         "takes a # for the mark": (
             f"{JOIN}''.join(p.lstrip('#') if p[:1] == '#' else ' ' + p for p in pieces).strip()",
-            SHOWN,
+            "token of its own was lost",
         ),
         "each piece once": (f"{JOIN}' '.join(dict.fromkeys(pieces)).replace(' ##', '')", SHOWN),
         "remembers the last text": (
@@ -125,7 +126,7 @@ WRONG = {
             "        for i in range(len(p) - 1):\n            if (p[i], p[i + 1]) == best:\n"
             "                p[i : i + 2] = [p[i] + p[i + 1]]\n                break\n"
             "        new[tuple(p)] = n\n    return new",
-            "in banana",
+            "In banana",
         ),
         "replaces in a text": (
             f"{BEST}    join = ' '.join\n"
@@ -147,14 +148,15 @@ WRONG = {
             SHOWN,
         ),
         "the whole word": ("def bpe_step(words):\n    return {(''.join(p),): n for p, n in words.items()}", SHOWN),
-        "returns the pair": (f"{BEST}    return best", "a dictionary from words"),
+        "returns the pair": (f"{BEST}    return best", "It is a tuple"),
         "texts for tuples": (
             "def bpe_step(words):\n    return {''.join(p): n for p, n in words.items()}",
             "stay tuples",
         ),
         "loses the numbers": (f"{BEST}{MERGE.replace(': n for', ': 1 for')}", "must not change"),
         "changes the dictionary": (
-            f"{BEST}    for p in list(words):\n        words[tuple(merge_pair(p, best))] = words.pop(p)\n    return words",
+            f"{BEST}    for p in list(words):\n        words[tuple(merge_pair(p, best))] = words.pop(p)\n"
+            "    return words",
             "changed the dictionary",
         ),
         "prints": ("def bpe_step(words):\n    print(words)", NOTHING),
@@ -163,7 +165,7 @@ WRONG = {
         "lengths for places": (f"{FILL}    return [[n] for n in sorted(lengths)]", "Those are the lengths"),
         "does not sort": (f"{FILL}    return [[i] for i in range(len(lengths))]", "as they come"),
         "adds up the texts' own lengths": (
-            f"{IN_ORDER}        if batches and sum(lengths[k] for k in batches[-1]) + lengths[i] <= max_tokens{OR_OPEN}",
+            f"{IN_ORDER}        if batches and sum(lengths[k] for k in [*batches[-1], i]) <= max_tokens{OR_OPEN}",
             "number of texts times its longest",
         ),
         "one text a batch": (f"{IN_ORDER}        if False{OR_OPEN}", "a batch of its own"),
@@ -205,7 +207,7 @@ WRONG = {
         ),
         "one flat list": (f"{FILL}    return list(range(len(lengths)))", "a list of places"),
         "places with a point": (
-            f"{FILL}    return [np.array(b, dtype=float) for b in batch_by_length(lengths, max_tokens)]",
+            f"{FILL}    return [[float(place) for place in batch] for batch in batch_by_length(lengths, max_tokens)]",
             "not an int",
         ),
         "prints": (f"{FILL}    print(lengths)", NOTHING),
@@ -227,15 +229,11 @@ RIGHT = {
             f"{KEEP}    ids = torch.tensor(input_ids)\n    return ids if len(ids) <= max_length else "
             "torch.cat([ids[:1], ids[1 - max_length:]])"
         ),
-        "by the library": (
-            f"{KEEP}    text = input_ids[1:-1]\n    start = max(0, len(text) - max_length + 2)\n"
-            "    return tokenizer.build_inputs_with_special_tokens(text[start:])"
-        ),
     },
     ("check_bpe_step", ("bpe_step",)): {
         "with a Counter": (
             "from collections import Counter\n\n\ndef bpe_step(words):\n    counts = Counter()\n"
-            "    for pieces, n in words.items():\n        counts.update({})\n        for pair in zip(pieces, pieces[1:]):\n"
+            "    for pieces, n in words.items():\n        for pair in zip(pieces, pieces[1:]):\n"
             "            counts[pair] += n\n    (best, _), *_ = counts.most_common(1) or [((), 0)]\n"
             "    return Counter({tuple(merge_pair(p, best)): n for p, n in words.items()})"
         ),
@@ -243,11 +241,11 @@ RIGHT = {
     ("check_fill_batches", ("fill_batches",)): {
         "the course's own": "fill_batches = batch_by_length",
         "places of NumPy": (
-            f"import numpy as np\n\n{IN_ORDER.replace('sorted(range(len(lengths)), key=lambda i: lengths[i])', 'np.argsort(lengths)')}"
+            f"import numpy as np\n\n{IN_ORDER.replace(SORTED, 'np.argsort(lengths)')}"
             f"        if batches and (len(batches[-1]) + 1) * lengths[i] <= max_tokens{OR_OPEN}"
         ),
         "places of torch": (
-            IN_ORDER.replace("sorted(range(len(lengths)), key=lambda i: lengths[i])", "torch.tensor(lengths).argsort()")
+            IN_ORDER.replace(SORTED, "torch.tensor(lengths).argsort()")
             + f"        if batches and (len(batches[-1]) + 1) * lengths[i] <= max_tokens{OR_OPEN}"
         ),
         "equal lengths the other way round": (
@@ -280,9 +278,10 @@ def only_the_short_text_misses_its_mask():
     tokenizer, model = load()
     texts = ["Not bad at all.", "Two hours of my life that I won't get back. " * 6]
     batch = tokenizer(texts, padding=True, return_tensors="pt")
-    moved = (model(**batch).logits - model(input_ids=batch["input_ids"]).logits).abs().amax(dim=1)
-    assert moved[0] > 1e-1
-    assert moved[1] < 1e-4
+    masked, unmasked = model(**batch), model(input_ids=batch["input_ids"])
+    moved = (masked.logits.softmax(-1) - unmasked.logits.softmax(-1)).abs().amax(dim=1)
+    assert moved[0] > 1e-2
+    assert moved[1] < 1e-5
 
 
 @proves("share", "60 %")
