@@ -21,7 +21,7 @@ from course_build.site import demo
 
 PYTHON = [sys.executable, "-m"]
 
-ABOUT_LESSONS = ("dialect", "exercises", "fingerprint", "glossary", "notebooks", "quizzes")
+ABOUT_LESSONS = ("dialect", "exercises", "fingerprint", "glossary", "mutants", "notebooks", "quizzes")
 """The test modules, without `test_`, that have something to say of a single lesson (tests/conftest.py picks it)."""
 
 SIDE_BY_SIDE = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "loadfile", "--no-loadscope-reorder")

@@ -1,18 +1,21 @@
 """Every exercise: its solution passes, its stub does not, and each wrong answer that people give gets its own hint."""
 
-import ast
 import functools
 import importlib
 import inspect
-import symtable
+import sys
 
 import nbformat
+import numpy as np
 import proofs
 import pytest
+import torch
 from conftest import LESSONS, NOTEBOOKS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from course_build.lessons import answers
+from course_build.lessons import index as lessons
 from course_build.lessons.exercise_stubs import exercises, make_stub
 from course_utils.exercises import Feedback, WrongAnswerError, checker
 
@@ -28,77 +31,13 @@ def checks_module(lesson: str):
     return importlib.import_module(f"course_utils.exercises.lesson_{lesson}")
 
 
-def names_in(code: str, *, made: bool) -> set[str]:
-    """The names that code makes at its top level, or else those that it reads from there; none, if it is no Python.
-
-    What a function calls its own things does not count: an answer's `history` is not the lesson's.
-    """
-    try:
-        top = symtable.symtable(code, "cell", "exec")
-    except SyntaxError:
-        return set()
-    if made:
-        return {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported() or s.is_namespace()}
-    found, tables = set(), [top]
-    while tables:
-        table = tables.pop()
-        tables += table.get_children()
-        symbols = [s for s in table.get_symbols() if s.is_referenced() and (table is top or s.is_global())]
-        found |= {symbol.get_name() for symbol in symbols}
-    return found
-
-
-def changed_by(statement: ast.stmt) -> set[str]:
-    """The names of the things that a statement changes in place: `table` in `table["x"] = 1` or `table.sort()`."""
-    if isinstance(statement, ast.Assign):
-        targets = statement.targets
-    elif isinstance(statement, ast.AugAssign | ast.AnnAssign):
-        targets = [statement.target]
-    else:
-        called = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)
-        targets = [statement.value.func] if called else []
-    found = set()
-    for target in targets:
-        while isinstance(target, ast.Attribute | ast.Subscript | ast.Call):
-            target = target.func if isinstance(target, ast.Call) else target.value
-            if isinstance(target, ast.Name):
-                found.add(target.id)
-    return found
-
-
 @functools.cache
 def names_of(lesson: str) -> dict:
-    """The names that a lesson's answers use, made by those of the lesson's own statements that make them.
-
-    By those alone: others may train a model or write a story. From the last to the first, a statement is needed when it
-    makes or changes something that a later one or an answer reads.
-    """
+    """The names that a lesson's answers use, as its notebook makes them."""
     (path,) = NOTEBOOKS.glob(f"{lesson}_*.ipynb")
-    notebook = nbformat.read(path, as_version=4)
-    answers = [solution for _, _, solution in exercises(notebook, path)]
-    answers += [code for of, *_, mistakes in WRONG if of == lesson for code, _ in mistakes.values()]
-    answers += [code for of, *_, kinds in RIGHT if of == lesson for code in kinds.values()]
-    wanted = set().union(*[names_in(code, made=False) for code in answers])
-    needed = []
-    for cell in reversed(notebook.cells):
-        if cell.cell_type != "code" or "exercise" in cell.metadata or "tags" in cell.metadata:
-            continue
-        try:
-            statements = ast.parse(cell.source).body
-        except SyntaxError:  # magics
-            continue
-        for statement in reversed(statements):
-            code = ast.unparse(statement)
-            made = names_in(code, made=True)
-            if code == "notebook.prepare()" or wanted & (made | changed_by(statement)):
-                needed.insert(0, code)
-                if isinstance(statement, ast.Assign | ast.FunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom):
-                    wanted -= made  # what made them before is not needed for them
-                wanted |= names_in(code, made=False)
-    namespace = {}
-    for code in needed:
-        exec(code, namespace)
-    return namespace
+    others = [code for of, *_, mistakes in WRONG if of == lesson for code, _ in mistakes.values()]
+    others += [code for of, *_, kinds in RIGHT if of == lesson for code in kinds.values()]
+    return answers.names(path, others)
 
 
 PROOFS = proofs.load()
@@ -108,9 +47,9 @@ WRONG = [
 
 
 RIGHT = [
-    (lesson, check, names, answers)
+    (lesson, check, names, kinds)
     for lesson, of in PROOFS.items()
-    for (check, names), answers in getattr(of, "RIGHT", {}).items()
+    for (check, names), kinds in getattr(of, "RIGHT", {}).items()
 ]
 
 
@@ -150,24 +89,13 @@ def test_a_hint_is_given_to_no_other_mistake(lesson, check, names, mistakes):
     ("lesson", "check", "names", "code"),
     [
         pytest.param(lesson, check, names, code, id=f"{check}: {kind}")
-        for lesson, check, names, answers in RIGHT
-        for kind, code in answers.items()
+        for lesson, check, names, kinds in RIGHT
+        for kind, code in kinds.items()
     ],
 )
 def test_a_right_answer_of_another_kind_is_right(lesson, check, names, code):
     feedback = feedback_to(lesson, check, names, code)
     assert feedback.status == "right", feedback.message
-
-
-def checks_of(path) -> dict:
-    """The check call that follows each stub, by the exercise's name."""
-    notebook = nbformat.read(path, as_version=4)
-    found = {}
-    for place, cell in enumerate(notebook.cells):
-        if cell.cell_type == "code" and "exercise" in cell.metadata:
-            following = next(c for c in notebook.cells[place + 1 :] if c.cell_type == "code")
-            found[cell.metadata["exercise"]] = (cell, following)
-    return found
 
 
 EXERCISES = [
@@ -179,27 +107,25 @@ EXERCISES = [
 
 @pytest.mark.parametrize(("path", "name", "solution"), EXERCISES)
 def test_the_solution_passes_and_the_stub_does_not(path, name, solution):
-    stub, check = checks_of(path)[name]
+    stub, check = answers.check_cells(lessons.read(path))[name]
     for code, status in ((solution, "right"), (stub.source, "open")):
         namespace = dict(names_of(path.name[:2]))
         exec(code, namespace)
-        lines = check.source.rstrip().splitlines()
-        exec("\n".join(lines[:-1]), namespace)
-        feedback = eval(lines[-1], namespace)
+        feedback = answers.checked(check.source, namespace)
         assert feedback.status == status, feedback.message
     assert check.outputs[0].data["text/plain"].startswith("○ Not answered yet.")
 
 
 @pytest.mark.parametrize(("path", "name", "solution"), EXERCISES)
 def test_the_stub_is_what_the_rules_make_of_the_solution(path, name, solution):
-    stub, _ = checks_of(path)[name]
+    stub, _ = answers.check_cells(lessons.read(path))[name]
     assert stub.source == make_stub(solution), "run `python -m course_build exercises`"
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_a_lesson_has_three_to_six_exercises_each_with_a_hint(path):
     notebook = nbformat.read(path, as_version=4)
-    found = checks_of(path)
+    found = answers.check_cells(lessons.read(path))
     assert 3 <= len(found) <= 6
     hints = [cell.source for cell in notebook.cells if "<summary>Hint</summary>" in cell.source]
     assert len(hints) == len(found)
@@ -243,6 +169,84 @@ def test_feedback_names_the_learners_exception_and_a_check_of_its_own_never_rais
     assert check_half(lambda n: ...).status == "open"
     assert check_half().status == "wrong"
     assert check_half(3).status == "wrong"
+
+
+def endless(_):
+    while True: pass  # noqa: E701 - all on one line  # fmt: skip
+
+
+def endless_and_careful(_):
+    while True:
+        try:
+            len(3)
+        except Exception:
+            continue
+
+
+def endless_inside(_):
+    return sorted([1, 2], key=lambda _: sum(1 for _ in iter(int, 1)))
+
+
+def endless_later(_):
+    while True:
+        yield 1
+
+
+@pytest.mark.parametrize("answer", [endless, endless_and_careful, endless_inside, endless_later])
+def test_a_check_comes_to_an_end_though_the_answer_does_not(answer):
+    before = []
+
+    @checker
+    def check_list(numbers):
+        return f"{list(numbers(3))}"
+
+    def traced(*_):
+        before.append("called")
+
+    sys.settrace(traced)
+    try:
+        feedback = check_list(answer)
+        assert sys.gettrace() is traced
+    finally:
+        sys.settrace(None)
+    assert feedback.status == "wrong"
+    assert "took two million steps and came to no end" in feedback.message
+
+
+def test_what_ends_a_program_is_feedback_and_an_interrupt_is_one():
+    @checker
+    def check_half(half):
+        return f"{half(4)}"
+
+    def recurse(number):
+        return recurse(number)
+
+    def interrupted(number):
+        raise KeyboardInterrupt
+
+    assert "use return" in repr(check_half(lambda n: sys.exit()))
+    assert "RecursionError" in repr(check_half(recurse))
+    with pytest.raises(KeyboardInterrupt):
+        check_half(interrupted)
+
+
+class Stubborn(Exception):  # noqa: N818 - a learner's
+    def __str__(self):
+        raise self
+
+
+class Awkward:
+    def refuse(self, *_):
+        raise Stubborn
+
+    __eq__ = __bool__ = __iter__ = __repr__ = __len__ = __getattr__ = __float__ = refuse
+    __hash__ = None
+
+
+def test_an_awkward_value_is_feedback():
+    for lesson, check, names, _ in WRONG:
+        for answer in (Awkward(), np.ones(3), torch.ones(2, 2), lambda *_, **__: Awkward()):
+            assert getattr(checks_module(lesson), check)(*[answer] * len(names)).status == "wrong"
 
 
 def test_the_rules_that_make_a_stub():

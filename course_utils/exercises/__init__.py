@@ -7,11 +7,14 @@ learner's folder a right answer is remembered (`course_utils.classroom.progress_
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
+import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 from course_utils.classroom.progress_record import remember
@@ -39,14 +42,21 @@ class NotAnsweredError(Exception):
     """Raised inside a check: the stub is as it was."""
 
 
+class EndlessError(BaseException):
+    """Raised inside a learner's code that took `MOST_STEPS`. An `except Exception` in that code can't swallow it."""
+
+
+MOST_STEPS = 2_000_000
+"""How many steps of the interpreter a check gives to the learner's own code: a clock's would depend on the machine."""
+
 OPEN = "Replace the ... in the cell above, run it, then run this one again."
 
 
 def checker(check: Callable[..., str]) -> Callable[..., Feedback]:
     """Make a check out of a function that returns what a right answer shows, and raises `WrongAnswerError` with a hint.
 
-    The check that comes out of it never raises. Each function that it is given is wrapped, so that an exception in the
-    learner's code, or a body that is still `...`, becomes feedback.
+    The check that comes out of it never raises, save what Ctrl+C raises, and it comes to an end. Each function that it
+    is given is wrapped, so that an exception in the learner's code, or a body that is still `...`, becomes feedback.
     """
 
     @functools.wraps(check)
@@ -54,12 +64,15 @@ def checker(check: Callable[..., str]) -> Callable[..., Feedback]:
         try:
             if any(answer is ... for answer in answers):
                 raise NotAnsweredError
-            said = check(*[_guard(answer) for answer in answers])
+            with _steps_counted(answers):
+                said = check(*[_guard(answer) for answer in answers])
         except NotAnsweredError:
             return Feedback("open", OPEN)
         except WrongAnswerError as hint:
             return Feedback("wrong", str(hint))
-        except Exception as error:  # an answer of a kind that the check did not foresee
+        except EndlessError:
+            return Feedback("wrong", f"Your answer {NO_END}")
+        except (Exception, SystemExit) as error:  # an answer of a kind that the check did not foresee
             return Feedback(
                 "wrong", f"The check could not use that answer ({_describe(error)}). Read the task once more."
             )
@@ -81,10 +94,16 @@ def _guard(answer: Any) -> Any:
             result = answer(*arguments, **options)
         except (NotAnsweredError, WrongAnswerError):
             raise
-        except Exception as error:
+        except (Exception, SystemExit, EndlessError) as error:
             shown = ", ".join(f"{argument!r:.60}" for argument in arguments)
-            name = getattr(answer, "__name__", "your function")
-            raise WrongAnswerError(f"{name}({shown}) raised {_describe(error)}.") from error
+            called = f"{getattr(answer, '__name__', 'your function')}({shown})"
+            if isinstance(error, EndlessError):
+                raise WrongAnswerError(f"{called} {NO_END}") from error
+            if isinstance(error, SystemExit):
+                raise WrongAnswerError(
+                    f"{called} ends the whole program, by exit() or quit(). Only the function should end: use return."
+                ) from error
+            raise WrongAnswerError(f"{called} raised {_describe(error)}.") from error
         if result is ...:
             raise NotAnsweredError
         return result
@@ -92,12 +111,51 @@ def _guard(answer: Any) -> Any:
     return call
 
 
-def _describe(error: Exception) -> str:
+NO_END = "took two million steps and came to no end. Does each loop come nearer to its end?"
+
+
+@contextlib.contextmanager
+def _steps_counted(answers: tuple[Any, ...]) -> Generator[None]:
+    """Run a check that ends, whatever the answers do: their code is stopped after `MOST_STEPS`.
+
+    Theirs is what finds its names in the notebook, or where an answer was defined; what that calls of a library isn't
+    counted, and costs nothing. A tracer that was there, such as a debugger's, is back afterwards.
+
+    Raises:
+        EndlessError: too many steps.
+    """
+    theirs = {id(vars(sys.modules["__main__"])), *(id(getattr(answer, "__globals__", None)) for answer in answers)}
+    steps = 0
+
+    def count(frame: FrameType, event: str, _: object) -> Callable[..., Any] | None:
+        nonlocal steps
+        if event == "call":
+            if id(frame.f_globals) not in theirs:
+                return None
+            frame.f_trace_opcodes = True  # by lines alone, `while True: pass` would be one
+        steps += 1
+        if steps > MOST_STEPS:
+            raise EndlessError
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+def _describe(error: BaseException) -> str:
     """Name an exception, and the line that raised it, if that line is the learner's."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "ipykernel" in frame.filename or "ipython-input" in frame.filename]
     place = f' at the line "{own[-1].line}"' if own and own[-1].line else ""
-    return f"{type(error).__name__}: {error}{place}"
+    try:
+        said = str(error)
+    except Exception:  # an exception of the learner's own making
+        said = "it can't be shown"
+    return f"{type(error).__name__}: {said}{place}"
 
 
 def need_function(answer: object, name: str) -> None:

@@ -40,7 +40,7 @@ def check_shape(product_shape: tuple[int, int]) -> str:
 def check_megabytes(megabytes: Callable[[int, int], float]) -> str:
     """Exercise 2: parameters and bits to megabytes."""
     need_function(megabytes, "megabytes")
-    for parameters, bits in ((66_955_010, 32), (7_000_000_000, 4), (1_000_000, 8)):
+    for parameters, bits in ((66_955_010, 32), (7_000_000_000, 4), (1_000_000, 8), (1_001, 4)):
         expected = parameters * bits / 8e6
         found = _number(megabytes(parameters, bits), "megabytes")
         wrong = {
@@ -93,6 +93,8 @@ def check_best_precision(best_precision: Callable[[int, float], str | None]) -> 
         )
     if best_precision(billion, 4e9) != "fp32":
         raise WrongAnswerError("4,000,000,000 bytes are just enough for a billion in fp32: compare with <=, not <.")
+    if best_precision(billion, 4e9 - 1) != "bf16":
+        raise WrongAnswerError("A billion parameters in fp32 take 4,000,000,000 bytes. With one byte less, it is bf16.")
     if best_precision(billion, 0.4e9) is not None:
         raise WrongAnswerError(
             "0.5 bytes for each of a billion parameters do not fit into 400,000,000 bytes: return None."
@@ -109,4 +111,4 @@ def _number(value: object, name: str) -> float:
 
 
 def _close(first: float, second: float) -> bool:
-    return abs(first - second) <= 1e-6 * max(abs(first), abs(second))
+    return abs(first - second) <= 1e-9 * max(abs(first), abs(second))

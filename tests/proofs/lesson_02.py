@@ -126,3 +126,31 @@ def the_workflow_publishes_on_a_push(tmp_path):
     workflow = yaml.safe_load((tmp_path / "blog" / ".github" / "workflows" / "publish.yml").read_text(encoding="utf-8"))
     assert "push" in workflow[True]  # YAML 1.1 reads the key `on` as true
     assert "_site" in (tmp_path / "blog" / ".gitignore").read_text(encoding="utf-8")
+
+
+EQUIVALENT: dict[str, dict[str, str]] = {
+    "title": {
+        "line 1: 'int' becomes 'INT'": "the name of a type is taken in any case",
+    },
+    "read_front": {
+        "line 5: 2 becomes 3": "the block is what stands between the first two, however often the rest is cut",
+        "line 5: 2 becomes 20": "the block is what stands between the first two, however often the rest is cut",
+        "line 5: 2 becomes -2": "the block is what stands between the first two, however often the rest is cut",
+        "line 5: text.split('---', 2) becomes text.split('---')": "the block is what stands between the first two, however often the rest is cut",
+    },
+    "callout": {
+        "line 1: row 0 of the text, '', is dropped": "Markdown shows the same without that empty row",
+        "line 1: row 2 of the text, '## Check your paths', becomes '# Check your paths'": "a heading of any level is the callout's title",
+        "line 1: row 3 of the text, '', is dropped": "Markdown shows the same without that empty row",
+        "line 1: row 4 of the text, 'A path that begins with your home folder works on your machine only.', becomes 'A path that begins with your home folder works on your machine only'": "a sentence of one's own may do without a full stop",
+        "line 1: row 6 of the text, '', is dropped": "Markdown shows the same without that empty row",
+    },
+}
+
+HOLES = {
+    "read_front": [
+        "line 3: text = text.strip() comes first",
+        "line 3: text = text[:-1] comes first",
+        "line 3: text.startswith('---') becomes text.startswith('--')",
+    ],
+}

@@ -185,3 +185,35 @@ def another_vocabularys_ids_are_read_as_other_words():
     logits = AutoModelForSequenceClassification.from_pretrained(folder)(torch.tensor([ids])).logits
     assert torch.isfinite(logits).all()
     assert "wonderful" not in own.decode(ids)
+
+
+EQUIVALENT: dict[str, dict[str, str]] = {
+    "verdict": {
+        "line 4: result['label'].lower becomes result['label'].lower().strip": "no label has a space around it",
+        "line 4: result['label'] becomes result['label'].lower()": "small letters are small already",
+    },
+    "all_scores": {
+        "line 3: 0 becomes -1": "one text has one row",
+        "line 3: -1 becomes 0": "one row has one dimension",
+        "line 3: text = text.strip() comes first": "the tokenizer drops spaces around a text",
+        "line 3: text = text.lower() comes first": "the tokenizer makes small letters itself",
+        "line 5: sorted(zip(labels, scores, strict=True), key=lambda pair: pair[1], reverse=True) becomes list(dict.fromkeys(sorted(zip(labels, scores, strict=True), key=lambda pair: pair[1], reverse=True)))": "no label comes twice",
+        "line 5: pair[1] becomes pair[-1]": "a pair has two entries",
+    },
+    "count_padding": {
+        "line 4: batch['attention_mask'] == 0 becomes batch['attention_mask'] <= 0": "a mask has no number below 0",
+        "line 4: 1 becomes -1": "a batch has two dimensions",
+    },
+    "fooled": {
+        "line 1: 'What a masterpiece of boredom.' becomes 'WHAT A MASTERPIECE OF BOREDOM.'": "the model reads small and capital letters alike",
+        "line 1: 'What a masterpiece of boredom.' becomes 'what a masterpiece of boredom.'": "the model reads small and capital letters alike",
+        "line 1: 'What a masterpiece of boredom.' becomes 'What a masterpiece of boredom'": "it fools the model without a full stop, too",
+        "line 2: 'NEGATIVE' becomes 'negative'": "a label is taken in any case",
+    },
+}
+
+HOLES = {
+    "count_padding": [
+        "line 3: texts = list(dict.fromkeys(texts)) comes first",
+    ],
+}

@@ -307,3 +307,18 @@ def the_library_merges_a_and_r_first():
     words = ["cat"] * 5 + ["car"] * 4 + ["art"] * 6
     toy.train_from_iterator(words, trainers.BpeTrainer(vocab_size=5, show_progress=False))
     assert [list(pair) for pair in json.loads(toy.to_str())["model"]["merges"]] == [["a", "r"]]
+
+
+EQUIVALENT: dict[str, dict[str, str]] = {
+    "join_pieces": {
+        "line 9: ' '.join(words) becomes ' '.join(words).strip()": "no piece has a space around it",
+    },
+    "keep_the_end": {
+        "line 3: len(input_ids) <= max_length becomes len(input_ids) < max_length": "of max_length ids the first and the last max_length - 1 are all",
+        "line 3: len(input_ids) becomes len(input_ids) + 1": "of max_length ids the first and the last max_length - 1 are all",
+    },
+    "merge": {
+        "line 6: 0 becomes 1": "every pair's count is one more, so the order stays",
+        "line 6: 0 becomes -1": "every pair's count is one less, so the order stays",
+    },
+}

@@ -261,3 +261,19 @@ def a_temperature_keeps_the_label_and_shrinks_the_distances():
     assert torch.equal(plain.argmax(-1), soft.argmax(-1))
     assert (soft.max(-1).values < plain.max(-1).values).all()
     torch.testing.assert_close(soft.sum(-1), torch.ones(2))
+
+
+EQUIVALENT: dict[str, dict[str, str]] = {
+    "soften": {
+        "line 3: -1 becomes 0": "a list of logits has one dimension",
+    },
+    "window_mask": {
+        "line 4: places[:, None] - places[None, :] becomes places[None, :] - places[:, None]": "a distance is the same in both directions",
+        "line 4: places[None, :] becomes places": "one row is repeated for all of them by broadcasting",
+        "line 4: places[None, :] becomes places[:,]": "one row is repeated for all of them by broadcasting",
+        "line 4: places[None, :] becomes places[None,]": "one row is repeated for all of them by broadcasting",
+    },
+    "next_head": {
+        "line 1: -1 becomes -2": "a map of attention is as high as it is wide",
+    },
+}

@@ -213,3 +213,41 @@ def a_neighbour_changes_the_logits_of_the_int8_model_only():
         changes[file] = abs(alone - together).max()
     assert changes[ONNX_FP32] < 1e-4
     assert changes[ONNX_INT8] > 1e-3
+
+
+EQUIVALENT: dict[str, dict[str, str]] = {
+    "pack": {
+        "line 4: levels[:16] | levels[16:] << 4 becomes levels[:16] ^ levels[16:] << 4": "the two halves have no bit in common",
+        "line 4: :16 becomes :-16": "16 is the middle of 32",
+        "line 4: 16: becomes -16:": "16 is the middle of 32",
+    },
+    "most_hurt": {
+        "line 4: module.named_modules() becomes list(module.named_modules())[::-1]": "no two layers have the same error",
+    },
+    "quantize_block": {
+        "line 5: d == 0 becomes d <= 0": "a step is never negative",
+    },
+}
+
+HOLES = {
+    "pack": [
+        "line 3: levels = np.asarray(levels).astype(np.uint8) is dropped",
+        "line 3: np.asarray(levels).astype(np.uint8) becomes np.asarray(levels)",
+        "line 3: np.asarray(levels) becomes levels",
+    ],
+    "most_hurt": [
+        "line 4: module.named_modules() becomes list(module.named_modules())[1:]",
+        "line 4: module.named_modules() becomes list(module.named_modules())[:-1]",
+        "line 8: relative_error(w, back) becomes relative_error(back, w)",
+    ],
+    "quantize_block": [
+        "line 5: d == 0 becomes d < 0",
+        "line 5: 0 becomes 1",
+        "line 5: 0 becomes -1",
+        "line 5: if d == 0: return (d, m, np.zeros(32, dtype=np.uint8)) is dropped",
+        "line 6: return (d, m, np.zeros(32, dtype=np.uint8)) is dropped",
+        "line 6: np.zeros becomes np.ones",
+        "line 6: np.zeros(32, dtype=np.uint8) becomes np.zeros(32)",
+        "line 8: levels.astype(np.uint8) becomes levels",
+    ],
+}

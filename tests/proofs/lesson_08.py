@@ -234,3 +234,58 @@ def what_the_journal_counts_is_kept(tmp_path):
     with classify.Partial.opened(output, {"input": 1}, force=False) as partial:
         assert partial.rows == 2 * 2048
         assert partial.rows_file.read_bytes() == b"first\nsecond\n"
+
+
+EQUIVALENT: dict[str, dict[str, str]] = {
+    "faithful": {
+        "line 3: for texts in batches: becomes for texts in list(batches)[::-1]:": "all batches count, in any order",
+        "line 3: batches.reverse() comes first": "all batches count, in any order",
+        "line 3: batches *= 2 comes first": "all batches count, in any order",
+        "line 4: found, wanted = (copy(texts), original(texts)) becomes wanted, found = (copy(texts), original(texts))": "a difference is as large from both sides",
+        "line 4: (copy(texts), original(texts)) becomes (original(texts), copy(texts))": "a difference is as large from both sides",
+        "line 7: found - wanted becomes wanted - found": "a difference is as large from both sides",
+    },
+    "workers": {
+        "line 4: 7 * memory / 10 becomes 7 * memory // 10": "what is left of a whole number of bytes is no worker",
+        "line 5: room // each becomes room / each": "int rounds down, too",
+        "line 5: int(room // each) becomes room // each": "it is the same number",
+        "line 5: int(room // each) becomes int(room) // each": "what is left of a byte is no worker",
+        "line 5: min(cores, int(room // each)) becomes min(int(room // each), cores)": "the smaller of two is the same in both orders",
+    },
+    "go_on": {
+        "line 5: return results is dropped": "what it returns is not asked for",
+        "line 5: return results becomes return results[:1]": "what it returns is not asked for",
+        "line 5: return results becomes return results[1:]": "what it returns is not asked for",
+        "line 5: return results becomes return results[:-1]": "what it returns is not asked for",
+        "line 5: return results becomes return results[::-1]": "what it returns is not asked for",
+        "line 5: return results becomes return sorted(results)": "what it returns is not asked for",
+        "line 5: return results becomes return list(dict.fromkeys(results))": "what it returns is not asked for",
+        "line 5: return results becomes return classify": "what it returns is not asked for",
+        "line 5: return results becomes return size": "what it returns is not asked for",
+        "line 5: return results becomes return texts": "what it returns is not asked for",
+    },
+}
+
+HOLES = {
+    "status_of": [
+        "line 3: body = body.strip() comes first",
+        "line 3: body = body.lower() comes first",
+        "line 3: most_bytes = status_of.__dict__.setdefault('most_bytes', most_bytes) comes first",
+    ],
+    "faithful": [
+        "line 3: original = faithful.__dict__.setdefault('original', original) comes first",
+        "line 3: batches = faithful.__dict__.setdefault('batches', batches) comes first",
+        "line 3: tolerance = faithful.__dict__.setdefault('tolerance', tolerance) comes first",
+        "line 3: tolerance *= 2 comes first",
+        "line 5: found.shape != wanted.shape becomes found.shape < wanted.shape",
+        "line 7: (found - wanted).abs().max() <= tolerance becomes (found - wanted).abs().max() < tolerance",
+        "line 7: (found - wanted).abs().max becomes (found - wanted).abs().mean",
+        "line 7: (found - wanted).abs().max becomes (found - wanted).abs().sum",
+    ],
+    "workers": [
+        "line 3: memory += 1 comes first",
+    ],
+    "go_on": [
+        "line 3: texts = list(dict.fromkeys(texts)) comes first",
+    ],
+}

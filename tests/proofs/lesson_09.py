@@ -177,3 +177,32 @@ def examples_leave_the_weights_as_they_are():
     assert not torch.allclose(alone, shown)
     assert torch.equal(alone, again)
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+EQUIVALENT: dict[str, dict[str, str]] = {
+    "perplexity_of": {
+        "line 3: probabilities.reverse() comes first": "a sum has no order",
+        "line 3: probabilities *= 2 comes first": "twice as many have the same mean",
+        "line 3:  for p in probabilities becomes  for p in list(probabilities)[::-1]": "a sum has no order",
+    },
+    "min_p": {
+        "line 3: logits.softmax(dim=-1) becomes logits.softmax(dim=1)": "logits have two dimensions",
+        "line 4: probabilities.max(dim=-1, keepdim=True) becomes probabilities.max(dim=1, keepdim=True)": "logits have two dimensions",
+    },
+    "penalize": {
+        "line 3: ids[0] becomes ids[-1]": "there is one row",
+        "line 3: ids[0].unique() becomes ids[0]": "a logit that is written twice gets the same value twice",
+        "line 3: ids[0] becomes ids": "the index has a dimension more, and the values with it",
+        "line 7: seen > 0 becomes seen >= 0": "0 stays 0 by both",
+        "line 9: return changed becomes return changed[:1]": "there is one row",
+    },
+}
+
+HOLES = {
+    "perplexity_of": [
+        "line 3: probabilities = list(dict.fromkeys(probabilities)) comes first",
+    ],
+    "min_p": [
+        "line 6: probabilities < share * highest becomes probabilities <= share * highest",
+    ],
+}
