@@ -57,6 +57,7 @@ def check_join_pieces(join_pieces: Callable[[list[str]], str]) -> str:
         ["i", "like", "c", "#", "and", "f", "#"],
         ["#", "1", "in", "c", "###", ",", "##s"],  # ### is the mark, and a # that goes on with a word
         ["no", "##no", "no", "no", "##no"],
+        ["An", "##NA", "flew"],  # not every tokenizer makes letters small
         ["fun"],
         [],
         *map(_cut_at_random, range(5)),
@@ -311,6 +312,7 @@ def check_fill_batches(fill_batches: Callable[[list[int], int], list[list[int]]]
     cases = [
         ([3, 30, 4, 9, 5], 12),
         ([5, 5, 5, 5], 10),
+        ([5, 6], 11),
         ([40, 2, 3], 8),
         ([50, 40, 2], 10),
         ([7], 3),

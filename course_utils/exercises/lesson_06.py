@@ -436,7 +436,14 @@ def check_weakest_group(weakest_group: Callable[..., object]) -> str:
         (*answers(("tweet", 20, 10), ("one", 0, 1)), 1),
         (*answers(("tweet", 90, 11), ("film", 10, 20), ("phone", 60, 42)), 100),
         answers(("few", 0, 19), ("film", 11, 9), ("tweet", 45, 5)),  # at_least is 20 where nobody says it
+        (
+            ["b", "a", "a", "b"],
+            ["POSITIVE"] * 4,
+            ["NEGATIVE", "POSITIVE", "NEGATIVE", "NEGATIVE"],
+            2,
+        ),  # each text counts
         (*answers(("all right", 30, 0)), 20),
+        (*answers(("small", 10, 10), ("large", 98, 102)), 20),  # 50 % and 49 %
         (*answers(("b", 30, 2), ("a", 31, 1), ("c", 60, 1)), 20),
     ]
     while len(cases) < 30:

@@ -312,12 +312,14 @@ def the_library_merges_a_and_r_first():
 EQUIVALENT: dict[str, dict[str, str]] = {
     "join_pieces": {
         "line 9: ' '.join(words) becomes ' '.join(words).strip()": "no piece has a space around it",
+        "line 5: piece.startswith('##') and words becomes piece.startswith('##')": "the task: no first piece begins with ##",
     },
     "keep_the_end": {
         "line 3: len(input_ids) <= max_length becomes len(input_ids) < max_length": "of max_length ids the first and the last max_length - 1 are all",
         "line 3: len(input_ids) becomes len(input_ids) + 1": "of max_length ids the first and the last max_length - 1 are all",
     },
     "merge": {
+        "line 4: for pieces, times in words.items(): becomes for pieces, times in list(words.items())[::-1]:": "the task: there is no tie",
         "line 6: 0 becomes 1": "every pair's count is one more, so the order stays",
         "line 6: 0 becomes -1": "every pair's count is one less, so the order stays",
     },
