@@ -4,12 +4,16 @@ import functools
 
 import nbformat
 import yaml
-from conftest import NOTEBOOKS
+from conftest import LESSONS, NOTEBOOKS
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_exercises import names_of
+from transformers import pipeline
 
+from course_build.lessons import index as lessons
 from course_build.lessons.exercise_stubs import exercises
+from course_utils import SentimentPipeline, checkpoint
+from course_utils.models import SENTIMENT_MODEL
 
 few = settings(max_examples=60, deadline=None)
 
@@ -70,3 +74,48 @@ def test_front_matter_is_read_whatever_stands_in_it_and_below_it(front, below):
 @example("---\na\n---\n")
 def test_a_text_without_front_matter_has_none(text):
     assert solution("02", "read_front")["read_front"](text) == {}
+
+
+# Lesson 3
+
+
+@few
+@given(st.sampled_from(["POSITIVE", "NEGATIVE"]), st.floats(0, 1), st.none() | st.floats(0, 1))
+@example("NEGATIVE", 0.9, None)
+def test_a_verdict_is_the_label_or_not_sure(label, score, threshold):
+    verdict = solution("03", "verdict")["verdict"]
+    found = verdict({"label": label, "score": score}, **({} if threshold is None else {"threshold": threshold}))
+    sure = score >= (0.9 if threshold is None else threshold)
+    assert found == ({"POSITIVE": "positive", "NEGATIVE": "negative"}[label] if sure else "not sure")
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.text(max_size=20))
+@example("long " * 600)
+def test_all_scores_are_those_that_the_library_gives(text):
+    names = solution("03", "all_scores")
+    tweets = names["tweets_model"]
+    library = pipeline("text-classification", model=tweets.model, tokenizer=tweets.tokenizer, device="cpu")
+    (expected,) = library([text], top_k=None, truncation=True)
+    found = names["all_scores"](text)
+    assert [label for label, _ in found] == [score["label"] for score in expected]
+    assert all(abs(score - of["score"]) < 1e-4 for (_, score), of in zip(found, expected, strict=True))
+
+
+@few
+@given(st.lists(st.text(max_size=12) | st.just("[PAD]"), min_size=1, max_size=4))
+def test_padding_makes_all_texts_as_long_as_the_longest(texts):
+    names = solution("03", "count_padding")
+    lengths = [len(names["tokenizer"](text)["input_ids"]) for text in texts]
+    counts = names["count_padding"](texts)
+    assert {length + count for length, count in zip(lengths, counts, strict=True)} == {max(lengths)}
+
+
+def test_the_hint_of_exercise_5_says_what_fools_the_model_and_what_does_not():
+    (hint,) = [cell.source for cell in lessons.read(LESSONS[2]).cells if "too good to be true" in cell.source]
+    assert "a phone that makes a perfect doorstop" in " ".join(hint.split())
+    model = SentimentPipeline(checkpoint(SENTIMENT_MODEL))
+    assert model("Too good to be true")["label"] == "NEGATIVE"
+    doorstop = model("This phone makes a perfect doorstop")
+    assert doorstop["label"] == "POSITIVE"
+    assert doorstop["score"] > 0.8

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, Set
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -99,7 +99,8 @@ def entries(answer: object, what: str, kind: str = "a list") -> list[Any]:
         WrongAnswerError: it has none, or they have no order (a set, a dict), or there is no end of them.
     """
     plain = _plain(answer)
-    if isinstance(plain, (str, bytes, Mapping, Set)) or not isinstance(plain, Iterable):
+    without_order = isinstance(plain, (Mapping, Set)) and not isinstance(plain, (KeysView, ItemsView))
+    if without_order or isinstance(plain, (str, bytes)) or not isinstance(plain, Iterable):
         raise _refused(what, kind, answer)
     found = list(itertools.islice(plain, MOST + 1))
     if len(found) > MOST:
