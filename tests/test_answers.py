@@ -45,6 +45,7 @@ LISTS = [
     [np.int64(1), torch.tensor(2), 3.0],
     np.array([1.0, 2.0, 3.0]),
     {"a": 1, "b": 2, "c": 3}.values(),
+    {1: "a", 2: "b", 3: "c"}.keys(),
 ]
 NO_LISTS = ["123", b"123", {1, 2, 3}, {1: 2}, 3, None, ..., [[1, 2, 3]], [1, "2", 3], [1, None, 3], [1, True, 3], len]
 
@@ -154,6 +155,13 @@ def test_a_text_in_every_dress(answer):
 def test_what_is_no_text_is_named(answer):
     with pytest.raises(WrongAnswerError, match=r"^it should be a text, such as 'abc'\. It is .+[.?]$"):
         answers.text(answer, "it")
+
+
+def test_a_sentence_has_two_words_or_an_end_and_any_language():
+    for sentence in ("Look twice", "Stop!", '"Stop."', "小心路径。", "小心", "Перевір шляхи", "Ça va", "Don't stop"):
+        assert answers.is_sentence(sentence), sentence
+    for other in ("", " \n", "path", "...", "!", "1 2 3.", "- -", "好"):
+        assert not answers.is_sentence(other), other
 
 
 def test_what_came_is_said_in_words():

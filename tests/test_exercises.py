@@ -35,21 +35,19 @@ def checks_module(lesson: str):
 def names_of(lesson: str) -> dict:
     """The names that a lesson's answers use, as its notebook makes them."""
     (path,) = NOTEBOOKS.glob(f"{lesson}_*.ipynb")
-    others = [code for of, *_, mistakes in WRONG if of == lesson for code, _ in mistakes.values()]
-    others += [code for of, *_, kinds in RIGHT if of == lesson for code in kinds.values()]
-    return answers.names(path, others)
+    codes = [code for of, *_, mistakes in WRONG if of == lesson for code, _ in mistakes.values()]
+    codes += [code for of, *_, others in RIGHT if of == lesson for code in others.values()]
+    return answers.names(path, codes)
 
 
 PROOFS = proofs.load()
 WRONG = [
     (lesson, check, names, mistakes) for lesson, of in PROOFS.items() for (check, names), mistakes in of.WRONG.items()
 ]
-
-
 RIGHT = [
-    (lesson, check, names, kinds)
+    (lesson, check, names, others)
     for lesson, of in PROOFS.items()
-    for (check, names), kinds in getattr(of, "RIGHT", {}).items()
+    for (check, names), others in getattr(of, "RIGHT", {}).items()
 ]
 
 
@@ -89,8 +87,8 @@ def test_a_hint_is_given_to_no_other_mistake(lesson, check, names, mistakes):
     ("lesson", "check", "names", "code"),
     [
         pytest.param(lesson, check, names, code, id=f"{check}: {kind}")
-        for lesson, check, names, kinds in RIGHT
-        for kind, code in kinds.items()
+        for lesson, check, names, others in RIGHT
+        for kind, code in others.items()
     ],
 )
 def test_a_right_answer_of_another_kind_is_right(lesson, check, names, code):

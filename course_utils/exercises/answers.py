@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, Set
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -99,6 +99,14 @@ def text(answer: object, what: str, example: str = "such as 'abc'") -> str:
     return str(plain)
 
 
+def is_sentence(words: str) -> bool:
+    """Whether a text can be a sentence: it has two words, or one and a full stop; Chinese needs no space."""
+    letters = [letter for letter in words if letter.isalpha()]
+    without_case = [letter for letter in letters if letter.lower() == letter.upper()]
+    several = sum(any(map(str.isalpha, word)) for word in words.split()) >= 2 or len(without_case) >= 2
+    return several or (bool(letters) and words.rstrip("\"' \n").endswith((".", "!", "?", "…")))
+
+
 def entries(answer: object, what: str, kind: str = "a list") -> list[Any]:
     """Return the entries of anything that has them in an order: list, tuple, array, tensor, Series, generator.
 
@@ -106,7 +114,8 @@ def entries(answer: object, what: str, kind: str = "a list") -> list[Any]:
         WrongAnswerError: it has none, or they have no order (a set, a dict), or there is no end of them.
     """
     plain = _plain(answer)
-    if isinstance(plain, (str, bytes, Mapping, Set)) or not isinstance(plain, Iterable):
+    without_order = isinstance(plain, (Mapping, Set)) and not isinstance(plain, (KeysView, ItemsView))
+    if without_order or isinstance(plain, (str, bytes)) or not isinstance(plain, Iterable):
         raise _refused(what, kind, answer)
     found = list(itertools.islice(plain, MOST + 1))
     if len(found) > MOST:
