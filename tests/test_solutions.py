@@ -1,12 +1,12 @@
 """The published solutions, on hostile input: each does what its task promises, said otherwise than in the solution."""
 
 import functools
-import math
 from collections import Counter
 from fractions import Fraction
 from itertools import pairwise
 
 import nbformat
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -197,19 +197,16 @@ def test_batches_keep_to_the_budget_and_none_could_take_the_next_text(lengths, m
 @example([0, 1000], 1)
 def test_logits_are_softened(logits, temperature):
     found = solution("05", "soften")["soften"](list(logits), temperature)
-    assert sum(found) == pytest.approx(1, abs=1e-5)
-    for (one, p), (other, q) in pairwise(zip(logits, found, strict=True)):  # p / q is e to the distance by temperature
-        distance = min(80, max(-80, (one - other) / temperature))
-        assert p == pytest.approx(q * math.exp(distance), abs=1e-5) or q == pytest.approx(
-            p * math.exp(-distance), abs=1e-5
-        )
+    with np.errstate(over="ignore"):  # what lies far above one logit leaves it a share of 0
+        others = np.exp((np.array(logits)[None] - np.array(logits)[:, None]) / temperature)
+    assert found == pytest.approx(1 / others.sum(axis=1), abs=1e-5)
 
 
 @few
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=4), st.floats(1e-9, 1), st.integers(0, 99))
-def test_the_root_mean_square_becomes_1(size, eps, seed):
+def test_rms_norm_is_torchs_and_leaves_the_tensor_alone(size, eps, seed):
     x = torch.randn(size, generator=torch.Generator().manual_seed(seed))
-    x[..., :1, :] = 0 if len(size) > 1 else x[..., :1, :]
+    x.view(-1, size[-1])[1:2] = 0  # a vector of zeros, where there are two
     weight = torch.rand(size[-1])
     before = x.clone()
     found = solution("05", "rms_norm")["rms_norm"](x, weight, eps)

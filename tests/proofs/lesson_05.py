@@ -1,7 +1,7 @@
 """Lesson 5: the wrong answers that people give to its exercises, and a proof of each key of its quiz."""
 
 import torch
-from transformers import AutoModel, AutoModelForSequenceClassification, DistilBertConfig, LlamaConfig
+from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer, GPT2Config
 
 from course_utils import checkpoint
 from proofs import Proofs
@@ -216,24 +216,55 @@ RIGHT = {
 }
 
 
-@proves("value", "value")
+def teacher():
+    """The lesson's model, and one of its texts."""
+    folder = checkpoint("distilbert-base-uncased-finetuned-sst-2-english")
+    model = AutoModelForSequenceClassification.from_pretrained(folder, attn_implementation="eager")
+    return model, AutoTokenizer.from_pretrained(folder)
+
+
+@proves("value", "The value")
+@torch.inference_mode()
 def attention_of_one_hands_over_that_tokens_value():
-    values = torch.randn(3, 4)
-    torch.testing.assert_close(torch.tensor([0.0, 1.0, 0.0]) @ values, values[1])
+    model, tokenizer = teacher()
+    attention = model.distilbert.transformer.layer[0].attention
+    heard = {}
+    attention.v_lin.register_forward_hook(lambda _, given, result: heard.update(vectors=given[0], values=result))
+    attention.k_lin.register_forward_hook(lambda *called: heard.update(keys=called[2]))
+    attention.out_lin.register_forward_hook(lambda _, given, result: heard.update(taken=given[0]))
+    ids = tokenizer("Too long", return_tensors="pt")["input_ids"][:, :3]
+    outputs = model(ids, attention_mask=torch.tensor([[0, 1, 0]]), output_attentions=True)
+    assert outputs.attentions[0][0, 0, 0].tolist() == [0, 1, 0]
+    for taken in heard["taken"][0]:
+        torch.testing.assert_close(taken, heard["values"][0, 1])
+        assert not torch.allclose(taken, heard["keys"][0, 1])
+        assert not torch.allclose(taken, heard["vectors"][0, 1])
 
 
-@proves("scores", "Nothing")
+@proves("scores", "stay as they were")
+@torch.inference_mode()
 def adding_to_a_row_of_scores_changes_no_share():
-    scores = torch.randn(4, dtype=torch.float64)
-    shares = scores.softmax(0)
-    torch.testing.assert_close((scores + 5).softmax(0), shares)
-    assert (scores / 5).softmax(0).max() < shares.max() < (scores * 5).softmax(0).max()
+    model, tokenizer = teacher()
+    attention = model.distilbert.transformer.layer[0].attention
+    heard = {}
+    attention.q_lin.register_forward_hook(lambda *called: heard.update(q=called[2]))
+    attention.k_lin.register_forward_hook(lambda *called: heard.update(k=called[2]))
+    library = model(**tokenizer("I don't like this course so far", return_tensors="pt"), output_attentions=True)
+    q, k = (heard[name][0, :, :32] for name in "qk")
+    scores = q @ k.T / 32**0.5
+    shares = scores.softmax(-1)
+    torch.testing.assert_close(shares, library.attentions[0][0, 0])
+    torch.testing.assert_close((scores + 5).softmax(-1), shares)
+    highest = shares.amax(-1)
+    assert ((scores / 5).softmax(-1).amax(-1) < highest).all()
+    assert (highest < (scores * 5).softmax(-1).amax(-1)).all()
 
 
 @proves("square", "16")
+@torch.inference_mode()
 def maps_grow_with_the_square_of_the_length():
-    config = DistilBertConfig(vocab_size=9, dim=8, hidden_dim=8, n_heads=2, n_layers=1)
-    model = AutoModel.from_config(config, attn_implementation="eager").eval()
+    model, _ = teacher()
+    model.distilbert.transformer.layer = model.distilbert.transformer.layer[:1]  # one layer's maps are enough
     short, long = (
         model(torch.ones(1, length, dtype=torch.long), output_attentions=True, output_hidden_states=True)
         for length in (100, 400)
@@ -243,24 +274,25 @@ def maps_grow_with_the_square_of_the_length():
 
 
 @proves("causal", "itself")
+@torch.inference_mode()
 def the_first_token_of_a_decoder_looks_at_itself():
-    config = LlamaConfig(vocab_size=9, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2)
+    config = GPT2Config(vocab_size=50, n_embd=48, n_head=12, n_layer=2, bos_token_id=0, eos_token_id=0)  # the lesson's
     model = AutoModel.from_config(config, attn_implementation="eager").eval()
-    for shares in model(torch.tensor([[1, 4, 2, 7]]), output_attentions=True).attentions:
-        torch.testing.assert_close(shares[0, :, 0], torch.tensor([[1.0, 0, 0, 0]] * 2))
-        torch.testing.assert_close(shares.sum(-1), torch.ones(1, 2, 4))
+    for shares in model(torch.tensor([[2, 7, 9, 4, 3]]), output_attentions=True).attentions:
+        assert shares[0, :, 0].tolist() == [[1, 0, 0, 0, 0]] * 12
+        torch.testing.assert_close(shares.sum(-1), torch.ones(1, 12, 5))
 
 
 @proves("temperature", "closer to one another")
+@torch.inference_mode()
 def a_temperature_keeps_the_label_and_shrinks_the_distances():
-    model = AutoModelForSequenceClassification.from_pretrained(
-        checkpoint("distilbert-base-uncased-finetuned-sst-2-english")
-    ).eval()
-    logits = model(torch.tensor([[101, 2204, 102], [101, 2919, 102]])).logits
+    model, tokenizer = teacher()
+    texts = ["I don't like this course so far", "A joy from the first minute to the last", "Too long."]
+    logits = model(**tokenizer(texts, padding=True, return_tensors="pt")).logits
     plain, soft = logits.softmax(-1), (logits / 4).softmax(-1)
     assert torch.equal(plain.argmax(-1), soft.argmax(-1))
     assert (soft.max(-1).values < plain.max(-1).values).all()
-    torch.testing.assert_close(soft.sum(-1), torch.ones(2))
+    torch.testing.assert_close(soft.sum(-1), torch.ones(3))
 
 
 EQUIVALENT: dict[str, dict[str, str]] = {
