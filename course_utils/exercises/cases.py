@@ -9,25 +9,31 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar, TypeVarTuple
 
 from course_utils.exercises import WrongAnswerError, need_function
 
-Mistake = tuple[str, Callable[..., Any]]
-"""A hint, and a function that recognizes its mistake."""
+Arguments = TypeVarTuple("Arguments")
+Right = TypeVar("Right")
+Found = TypeVar("Found")
+
+
+def equal(one: object, other: object) -> bool:
+    """Whether two answers are the same."""
+    return bool(one == other)
 
 
 def run_cases(
-    function: Callable[..., Any],
+    function: Callable[..., object],
     name: str,
-    cases: Sequence[tuple[Any, ...]],
-    right: Callable[..., Any],
+    cases: Sequence[tuple[*Arguments]],
+    right: Callable[[*Arguments], Right],
     *,
-    read: Callable[[Any, str], Any],
-    mistakes: Iterable[Mistake] = (),
-    signs: Iterable[Mistake] = (),
-    same: Callable[[Any, Any], bool] = lambda one, other: bool(one == other),
-    write: Callable[[Any], str] = lambda found: shown(found, 160),
+    read: Callable[[Any, str], Found],
+    mistakes: Iterable[tuple[str, Callable[[*Arguments], Right]]] = (),
+    signs: Iterable[tuple[str, Callable[[Found, Right], bool]]] = (),
+    same: Callable[[Found, Right], bool] = equal,
+    write: Callable[[Found | Right], str] = lambda found: shown(found, 160),
 ) -> None:
     """Hold a function to the right one, case by case.
 
@@ -49,7 +55,9 @@ def run_cases(
         WrongAnswerError: with the hint of the mistake that was made, or with the first case that differs.
     """
     need_function(function, name)
-    asked, answers, failure = [], [], None
+    asked: list[tuple[tuple[*Arguments], Right, str]] = []
+    answers: list[Found] = []
+    failure: WrongAnswerError | None = None
     for arguments in [*cases, *cases[:1]]:
         expected, given = right(*copy.deepcopy(arguments)), copy.deepcopy(arguments)
         call = f"{name}({', '.join(map(shown, arguments))})"

@@ -51,7 +51,7 @@ def check_pieces(pieces: list[str]) -> str:
 @checker
 def check_join_pieces(join_pieces: Callable[[list[str]], str]) -> str:
     """Exercise 2: `join_pieces(pieces)` makes a text of tokens."""
-    cases = [
+    cases: list[list[str]] = [
         ["hugging", "##face", "is", "fun"],
         ["una", "##ffa", "##ble"],
         ["i", "like", "c", "#", "and", "f", "#"],
@@ -256,7 +256,8 @@ def _merged(words: Words, pair: tuple[str, str] | None, most: int | None = None)
     """Return the words with a pair merged, in each of them at most `most` times."""
     found: dict[tuple[str, ...], int] = {}
     for pieces, times in words.items():
-        rest, merged, left = list(pieces), [], most
+        rest, left = list(pieces), most
+        merged: list[str] = []
         while rest:
             if tuple(rest[:2]) == pair and left != 0:
                 rest[:2] = ["".join(rest[:2])]
@@ -309,7 +310,7 @@ def _fill(lengths: list[int], fits: Callable[[list[int]], bool], *, longest_firs
 def check_fill_batches(fill_batches: Callable[[list[int], int], list[list[int]]]) -> str:
     """Exercise 5: `fill_batches(lengths, max_tokens)` makes batches by length within a budget."""
     rng = random.Random(0)
-    cases = [
+    cases: list[tuple[list[int], int]] = [
         ([3, 30, 4, 9, 5], 12),
         ([5, 5, 5, 5], 10),
         ([5, 6], 11),

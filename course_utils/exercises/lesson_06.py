@@ -50,7 +50,7 @@ def _sentences(text: str, ends: str = "[.!?]") -> list[str]:
 def check_find_leaks(find_leaks: Callable[[list[str], list[str]], list[str]]) -> str:
     """Exercise 2: the texts of a split that are in the other split, too, or one of whose sentences is."""
     train = ["It broke. I sent it back.", "Great phone", "A dull film, and far too long!", "Wow", "Never again."]
-    cases = [
+    cases: list[tuple[list[str], list[str]]] = [
         (train, ["A fine film.", "I sent it back! What a pity."]),
         (train, ["Great  PHONE!!!", "A phone case"]),
         (train, ["It broke. And then?", "It broke down in tears"]),
