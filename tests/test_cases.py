@@ -90,3 +90,7 @@ def test_values_are_shown_short():
     assert shown("ab") == "'ab'"
     assert shown(list(range(100)), 20) == "[0, 1, 2, 3, 4,  ..."
     assert shown(torch.ones(2, 3)) == "<tensor of shape (2, 3)>"
+    assert shown(torch.tensor([1 / 3, 2])) == "[0.3333, 2.0]"
+    assert "the total of 2 numbers should give 3" in sentence(
+        lambda numbers: 0, write_call=lambda numbers: f"the total of {len(numbers)} numbers"
+    )

@@ -34,6 +34,7 @@ def run_cases(
     signs: Iterable[tuple[str, Callable[[Found, Right], bool]]] = (),
     same: Callable[[Found, Right], bool] = equal,
     write: Callable[[Found | Right], str] = lambda found: shown(found, 160),
+    write_call: Callable[[*Arguments], str] | None = None,
 ) -> None:
     """Hold a function to the right one, case by case.
 
@@ -50,6 +51,7 @@ def run_cases(
         signs: (hint, function): whether an answer shows the mistake, from the answer and what is right.
         same: whether two of what `read` gives are the same.
         write: writes one of them.
+        write_call: writes a call, from the arguments, where the arguments themselves are too long to read.
 
     Raises:
         WrongAnswerError: with the hint of the mistake that was made, or with the first case that differs.
@@ -60,7 +62,7 @@ def run_cases(
     failure: WrongAnswerError | None = None
     for arguments in [*cases, *cases[:1]]:
         expected, given = right(*copy.deepcopy(arguments)), copy.deepcopy(arguments)
-        call = f"{name}({', '.join(map(shown, arguments))})"
+        call = write_call(*arguments) if write_call else f"{name}({', '.join(map(shown, arguments))})"
         try:
             found = read(function(*given), call)
         except WrongAnswerError as error:
@@ -89,10 +91,13 @@ def run_cases(
         raise failure
 
 
-def shown(value: object, length: int = 70) -> str:
-    """Return a value as code, cut where it is long; of a tensor, the shape."""
+def shown(value: object, length: int = 110) -> str:
+    """Return a value as code, cut where it is long; of a large tensor, the shape."""
     if size := getattr(value, "shape", ()):
-        return f"<{type(value).__name__.lower()} of shape {tuple(size)}>"
+        numbers = getattr(value, "tolist", list)()
+        if len(size) > 1 or len(numbers) > 8:
+            return f"<{type(value).__name__.lower()} of shape {tuple(size)}>"
+        value = [float(f"{number:.4g}") for number in numbers]
     code = repr(value)
     return code if len(code) <= length else f"{code[: length - 4]} ..."
 

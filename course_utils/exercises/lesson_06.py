@@ -473,12 +473,18 @@ def check_weakest_group(weakest_group: Callable[..., object]) -> str:
     def accuracy(hits: list[bool]) -> float:
         return sum(hits) / len(hits)
 
+    def in_words(groups: list[str], predicted: list[str], expected: list[str], *at_least: int) -> str:
+        shares = ", ".join(f"{name} {sum(of)} of {len(of)}" for name, of in counts(groups, predicted, expected).items())
+        least = at_least[0] if at_least else "20, its default,"
+        return f"With at_least={least} and so many right ({shares}), weakest_group"
+
     run_cases(
         weakest_group,
         "weakest_group",
         cases,
         lowest(accuracy),
         read=functools.partial(text, example="the name of a group, such as 'book'"),
+        write_call=in_words,
         mistakes=[
             ("That is the strongest group. Look for the lowest accuracy.", lowest(lambda hits: -accuracy(hits))),
             (
