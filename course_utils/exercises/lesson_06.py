@@ -415,7 +415,7 @@ def check_weakest_group(weakest_group: Callable[..., object]) -> str:
     """Exercise 6: the group with the lowest accuracy, of those that are large enough to say so."""
     rng = random.Random(60)
 
-    def answers(*groups: tuple[str, int, int]) -> tuple[list[str], list[str], list[str]]:
+    def answers(*groups: tuple[str, int, int], mixed: bool = True) -> tuple[list[str], list[str], list[str]]:
         """Make the three lists for groups with a name, so many hits and so many misses, among three labels."""
         labels = ["NEGATIVE", "NEUTRAL", "POSITIVE"]
         rows = []
@@ -423,7 +423,8 @@ def check_weakest_group(weakest_group: Callable[..., object]) -> str:
             for hit in [True] * hits + [False] * misses:
                 label = rng.choice(labels)
                 rows.append((name, label if hit else rng.choice([other for other in labels if other != label]), label))
-        rng.shuffle(rows)
+        if mixed:
+            rng.shuffle(rows)
         names, predicted, expected = (list(column) for column in zip(*rows, strict=True))
         return names, predicted, expected
 
@@ -443,7 +444,8 @@ def check_weakest_group(weakest_group: Callable[..., object]) -> str:
             2,
         ),  # each text counts
         (*answers(("all right", 30, 0)), 20),
-        (*answers(("small", 10, 10), ("large", 98, 102)), 20),  # 50 % and 49 %
+        (*answers(("small", 10, 10), ("large", 199, 201), mixed=False), 20),  # 50 % and 49.75 %
+        (*answers(("large", 199, 201), ("small", 10, 10), mixed=False), 20),
         (*answers(("b", 30, 2), ("a", 31, 1), ("c", 60, 1)), 20),
     ]
     while len(cases) < 30:

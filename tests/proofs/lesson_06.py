@@ -192,6 +192,7 @@ WRONG = {
             "It has an accuracy of 0",
         ),
         "how much is positive": (LARGE.replace("a == b", "a == 'POSITIVE'") + LOWEST, SHOWN),
+        "rounds": (LARGE + LOWEST.replace("sum(h[n]) / len(h[n])", "round(sum(h[n]) / len(h[n]), 2)"), SHOWN),
         "the first by name": (f"{LARGE}    return min(h)", SHOWN),
         "its accuracy": (
             LARGE + LOWEST.replace("min(h, key=", "min(map(").replace("len(h[n]))", "len(h[n]), h))"),
