@@ -19,7 +19,7 @@ Found = TypeVar("Found")
 
 
 def equal(one: object, other: object) -> bool:
-    """Whether two answers are the same."""
+    """Compare two answers."""
     return bool(one == other)
 
 
@@ -38,8 +38,9 @@ def run_cases(
 ) -> None:
     """Hold a function to the right one, case by case.
 
-    Each call gets copies, and what is right is computed before it. The first case is asked again at the end: a function
-    that remembers its earlier calls gives another answer then.
+    Each call gets copies, and what is right is computed before it. (The check's own functions get the cases themselves,
+    and leave them as they are.) The first case is asked again at the end: a function that remembers its earlier calls
+    gives another answer then.
 
     Args:
         function: the learner's.
@@ -61,7 +62,7 @@ def run_cases(
     answers: list[Found] = []
     failure: WrongAnswerError | None = None
     for arguments in [*cases, *cases[:1]]:
-        expected, given = right(*copy.deepcopy(arguments)), copy.deepcopy(arguments)
+        expected, given = right(*arguments), copy.deepcopy(arguments)
         call = write_call(*arguments) if write_call else f"{name}({', '.join(map(shown, arguments))})"
         try:
             found = read(function(*given), call)
@@ -104,7 +105,7 @@ def shown(value: object, length: int = 110) -> str:
 
 def _gives(mistake: Callable[..., Any], arguments: tuple[Any, ...], found: object, same: Callable[..., bool]) -> bool:
     try:
-        return same(found, mistake(*copy.deepcopy(arguments)))
+        return same(found, mistake(*arguments))
     except Exception:  # where the mistake can't be made, the answer, which gave something, is another
         return False
 

@@ -285,7 +285,7 @@ class Batches:
     lengths: list[int]
 
     def are(self, found: list[list[int]]) -> bool:
-        """Whether the same lengths stand in the same order, and no place twice."""
+        """Tell whether the same lengths stand in the same order, and no place twice."""
         every = [place for batch in found for place in batch]
         if len(set(every)) < len(every) or not set(every) <= set(range(len(self.lengths))):
             return False
