@@ -1,7 +1,9 @@
 """Right answers in every dress: each kind of answer takes what people hand in for it, and names what isn't of it."""
 
+from collections import Counter, defaultdict
 from decimal import Decimal
 from fractions import Fraction
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -43,6 +45,7 @@ LISTS = [
     [np.int64(1), torch.tensor(2), 3.0],
     np.array([1.0, 2.0, 3.0]),
     {"a": 1, "b": 2, "c": 3}.values(),
+    {1: "a", 2: "b", 3: "c"}.keys(),
 ]
 NO_LISTS = ["123", b"123", {1, 2, 3}, {1: 2}, 3, None, ..., [[1, 2, 3]], [1, "2", 3], [1, None, 3], [1, True, 3], len]
 
@@ -110,6 +113,32 @@ def test_what_is_no_list_of_numbers_is_named(answer):
             kind(answer, "it")
 
 
+def test_a_place_is_a_whole_number_without_a_point():
+    for answer in ([0, 2], (np.int64(0), torch.tensor(2)), torch.tensor([0, 2]), np.argsort([3, 9, 4])[:2]):
+        assert answers.places(answer, "it") == [0, 2]
+    for answer in ([0, 2.0], np.array([0.0, 2.0]), [0, torch.tensor(2.0)]):
+        with pytest.raises(
+            WrongAnswerError, match=r"^Entry \d of it should be a whole number\. It is .*: not an int\.$"
+        ):
+            answers.places(answer, "it")
+    for answer in ([0, True], "02", None, {0, 2}):
+        with pytest.raises(WrongAnswerError, match=r"it should be"):
+            answers.places(answer, "it")
+
+
+@pytest.mark.parametrize(
+    "answer", [{"a": 1}, Counter("a"), defaultdict(int, a=1), MappingProxyType({"a": 1})], ids=plain
+)
+def test_a_dictionary_in_every_dress(answer):
+    assert answers.mapping(answer, "it") == {"a": 1}
+
+
+@pytest.mark.parametrize("answer", [None, [("a", 1)], "a", 3, dict], ids=plain)
+def test_what_is_no_dictionary_is_named(answer):
+    with pytest.raises(WrongAnswerError, match=r"^it should be a dictionary, such as .+\. It is .+[.?]$"):
+        answers.mapping(answer, "it")
+
+
 def test_a_tensor_is_told_apart_from_its_shape():
     for tensor in (torch.ones(5, 2), np.ones((5, 2)), torch.tensor(3.0)):
         with pytest.raises(WrongAnswerError, match="Is it the tensor, and not its shape"):
@@ -126,6 +155,13 @@ def test_a_text_in_every_dress(answer):
 def test_what_is_no_text_is_named(answer):
     with pytest.raises(WrongAnswerError, match=r"^it should be a text, such as 'abc'\. It is .+[.?]$"):
         answers.text(answer, "it")
+
+
+def test_a_sentence_has_two_words_or_an_end_and_any_language():
+    for sentence in ("Look twice", "Stop!", '"Stop."', "小心路径。", "小心", "Перевір шляхи", "Ça va", "Don't stop"):
+        assert answers.is_sentence(sentence), sentence
+    for other in ("", " \n", "path", "...", "!", "1 2 3.", "- -", "好"):
+        assert not answers.is_sentence(other), other
 
 
 def test_what_came_is_said_in_words():

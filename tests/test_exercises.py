@@ -35,13 +35,25 @@ def checks_module(lesson: str):
 def names_of(lesson: str) -> dict:
     """The names that a lesson's answers use, as its notebook makes them."""
     (path,) = NOTEBOOKS.glob(f"{lesson}_*.ipynb")
-    return answers.names(path, [code for of, *_, mistakes in WRONG if of == lesson for code, _ in mistakes.values()])
+    codes = [code for of, *_, mistakes in WRONG if of == lesson for code, _ in mistakes.values()]
+    codes += [code for of, *_, others in RIGHT if of == lesson for code in others.values()]
+    return answers.names(path, codes)
 
 
 PROOFS = proofs.load()
 WRONG = [
     (lesson, check, names, mistakes) for lesson, of in PROOFS.items() for (check, names), mistakes in of.WRONG.items()
 ]
+RIGHT = [
+    (lesson, check, names, others)
+    for lesson, of in PROOFS.items()
+    for (check, names), others in getattr(of, "RIGHT", {}).items()
+]
+
+
+@functools.cache
+def feedback_to(lesson: str, check: str, names: tuple[str, ...], code: str) -> Feedback:
+    return getattr(checks_module(lesson), check)(*answer(code, dict(names_of(lesson)), *names))
 
 
 @pytest.mark.parametrize(
@@ -53,9 +65,35 @@ WRONG = [
     ],
 )
 def test_a_wrong_answer_gets_its_hint(lesson, check, names, code, words):
-    feedback = getattr(checks_module(lesson), check)(*answer(code, dict(names_of(lesson)), *names))
+    feedback = feedback_to(lesson, check, names, code)
     assert feedback.status == "wrong"
     assert words in feedback.message, feedback.message
+
+
+@pytest.mark.parametrize(
+    ("lesson", "check", "names", "mistakes"), [pytest.param(*of, id=f"{of[0]}: {of[1]}") for of in WRONG]
+)
+def test_a_hint_is_given_to_no_other_mistake(lesson, check, names, mistakes):
+    """Mistakes that share a hint share its words in the proofs, to the letter."""
+    said = {words: [] for _, words in mistakes.values()}
+    for code, words in mistakes.values():
+        said[words].append(feedback_to(lesson, check, names, code).message)
+    for words in said:
+        others = [message for of, messages in said.items() if of != words for message in messages]
+        assert not [message for message in others if words in message], words
+
+
+@pytest.mark.parametrize(
+    ("lesson", "check", "names", "code"),
+    [
+        pytest.param(lesson, check, names, code, id=f"{check}: {kind}")
+        for lesson, check, names, others in RIGHT
+        for kind, code in others.items()
+    ],
+)
+def test_a_right_answer_of_another_kind_is_right(lesson, check, names, code):
+    feedback = feedback_to(lesson, check, names, code)
+    assert feedback.status == "right", feedback.message
 
 
 EXERCISES = [

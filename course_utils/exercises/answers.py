@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, Set
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -58,6 +58,21 @@ def whole(answer: object, what: str, example: object = 4) -> int:
     return int(found)
 
 
+def places(answer: object, what: str, kind: str = "a list of whole numbers, such as [1, 4]") -> list[int]:
+    """Return a list of whole numbers that can stand between the brackets of a list: there 3.0 is none.
+
+    Raises:
+        WrongAnswerError: it is of another kind, or an entry is.
+    """
+    found = entries(answer, what, kind)
+    for place, entry in enumerate(found):
+        if isinstance(_plain(entry), float):
+            raise WrongAnswerError(
+                f"Entry {place} of {what} should be a whole number. It is {entry!r:.40}: not an int."
+            )
+    return wholes(found, what, kind)
+
+
 def truth(answer: object, what: str) -> bool:
     """Return True or False, from Python, NumPy or torch; 0 and 1 are numbers.
 
@@ -84,6 +99,14 @@ def text(answer: object, what: str, example: str = "such as 'abc'") -> str:
     return str(plain)
 
 
+def is_sentence(words: str) -> bool:
+    """Whether a text can be a sentence: it has two words, or one and a full stop; Chinese needs no space."""
+    letters = [letter for letter in words if letter.isalpha()]
+    without_case = [letter for letter in letters if letter.lower() == letter.upper()]
+    several = sum(any(map(str.isalpha, word)) for word in words.split()) >= 2 or len(without_case) >= 2
+    return several or (bool(letters) and words.rstrip("\"' \n").endswith((".", "!", "?", "…")))
+
+
 def entries(answer: object, what: str, kind: str = "a list") -> list[Any]:
     """Return the entries of anything that has them in an order: list, tuple, array, tensor, Series, generator.
 
@@ -91,7 +114,8 @@ def entries(answer: object, what: str, kind: str = "a list") -> list[Any]:
         WrongAnswerError: it has none, or they have no order (a set, a dict), or there is no end of them.
     """
     plain = _plain(answer)
-    if isinstance(plain, (str, bytes, Mapping, Set)) or not isinstance(plain, Iterable):
+    without_order = isinstance(plain, (Mapping, Set)) and not isinstance(plain, (KeysView, ItemsView))
+    if without_order or isinstance(plain, (str, bytes)) or not isinstance(plain, Iterable):
         raise _refused(what, kind, answer)
     found = list(itertools.islice(plain, MOST + 1))
     if len(found) > MOST:
@@ -124,6 +148,17 @@ def texts(answer: object, what: str, kind: str = "a list of texts, such as ['a',
         WrongAnswerError: it is of another kind, or an entry is.
     """
     return [text(entry, f"entry {place} of {what}") for place, entry in enumerate(entries(answer, what, kind))]
+
+
+def mapping(answer: object, what: str, kind: str = "a dictionary, such as {'a': 1}") -> dict[Any, Any]:
+    """Return a dictionary; a Counter and a defaultdict are such.
+
+    Raises:
+        WrongAnswerError: it is of another kind.
+    """
+    if not isinstance(answer, Mapping):
+        raise _refused(what, kind, answer)
+    return dict(answer)
 
 
 def shape(answer: object, what: str, example: tuple[int, ...] = (3, 4)) -> tuple[int, ...]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Callable
 
-from course_utils.exercises import WrongAnswerError, checker, need_function
+from course_utils.exercises import WrongAnswerError, answers, checker, need_function
+from course_utils.exercises.calls import compare
 
 BITS = {"fp32": 32, "bf16": 16, "int8": 8, "int4": 4}
 
@@ -12,14 +15,7 @@ BITS = {"fp32": 32, "bf16": 16, "int8": 8, "int4": 4}
 @checker
 def check_shape(product_shape: tuple[int, int]) -> str:
     """Exercise 1: the shape of a (5, 7) tensor times a (7, 2) one."""
-    if isinstance(product_shape, int):
-        raise WrongAnswerError("That is one number. The product is a table: answer with a pair, rows and columns.")
-    try:
-        shape = tuple(product_shape)
-    except TypeError:
-        raise WrongAnswerError(
-            f"Answer with a pair of numbers, such as (1, 2). This is {product_shape!r:.60}."
-        ) from None
+    shape = answers.shape(product_shape, "product_shape", (1, 2))
     hints = {
         (2, 5): "The right numbers, turned round: rows come from the first tensor, columns from the second.",
         (7, 7): "7 is what the two have in common: each row meets each column along it, and it vanishes.",
@@ -32,7 +28,9 @@ def check_shape(product_shape: tuple[int, int]) -> str:
     if shape in hints:
         raise WrongAnswerError(hints[shape])
     if shape != (5, 2):
-        raise WrongAnswerError("How many rows has the first tensor, and how many columns the second?")
+        raise WrongAnswerError(
+            f"{shape} isn't it. How many rows has the first tensor, and how many columns the second?"
+        )
     return "(5, 2): a row for each row of the first, a column for each column of the second."
 
 
@@ -40,26 +38,46 @@ def check_shape(product_shape: tuple[int, int]) -> str:
 def check_megabytes(megabytes: Callable[[int, int], float]) -> str:
     """Exercise 2: parameters and bits to megabytes."""
     need_function(megabytes, "megabytes")
-    for parameters, bits in ((66_955_010, 32), (7_000_000_000, 4), (1_000_000, 8), (1_001, 4)):
-        expected = parameters * bits / 8e6
-        found = _number(megabytes(parameters, bits), "megabytes")
-        wrong = {
-            parameters * bits / 1e6: "Those are megabits: eight bits are one byte.",
-            parameters * bits / 8: "Those are bytes. A megabyte is 1,000,000 of them.",
-            parameters
-            * bits
-            / 8
-            / 2**20: "You divided by 1,048,576, which gives MiB. The task counts 1,000,000 for a MB.",
-            parameters * bits / 8e9: "Those are gigabytes. A megabyte is 1,000,000 bytes.",
-            parameters / 8e6: "Where are the bits? Each parameter takes `bits` of them.",
-        }
-        for mistake, hint in wrong.items():
-            if _close(found, mistake) and not _close(expected, mistake):
-                raise WrongAnswerError(hint)
-        if not _close(found, expected):
-            raise WrongAnswerError(
-                f"{parameters:,} parameters of {bits} bits are {expected:,.2f} MB; yours: {found:,.2f}."
-            )
+
+    def rounded_to(digits: int) -> Callable[[int, int], float]:
+        return lambda parameters, bits: round(parameters * bits / 8e6, digits)
+
+    compare(
+        megabytes,
+        "megabytes",
+        [(66_955_010, 32), (7_000_000_000, 4), (1_000_000, 8), (12_345_678, 16), (333, 4), (3, 4), (0, 32)],
+        solve=lambda parameters, bits: parameters * bits / 8e6,
+        read=answers.number,
+        same=_close,
+        mistakes={
+            "Those are megabits: eight bits are one byte.": lambda parameters, bits: parameters * bits / 1e6,
+            "Those are bytes. A megabyte is 1,000,000 of them.": lambda parameters, bits: parameters * bits / 8,
+            "You divided by 1,048,576, which gives MiB. The task counts 1,000,000 for a MB.": (
+                lambda parameters, bits: parameters * bits / 8 / 2**20
+            ),
+            "Those are gigabytes. A megabyte is 1,000,000 bytes.": lambda parameters, bits: parameters * bits / 8e9,
+            "Four bytes for each parameter, whatever the bits are. Use `bits`.": (
+                lambda parameters, bits: parameters * 4 / 1e6
+            ),
+            "One byte for each parameter, whatever the bits are. Use `bits`.": (
+                lambda parameters, bits: parameters / 1e6
+            ),
+            "Where are the bits? Each parameter takes `bits` of them.": lambda parameters, bits: parameters / 8e6,
+            "Four bits are half a byte, and `//` drops the half. Divide with `/`.": (
+                lambda parameters, bits: parameters * (bits // 8) / 1e6
+            ),
+            "Whole bytes only: `//` drops what is left over. Divide with `/`.": (
+                lambda parameters, bits: parameters * bits // 8 / 1e6
+            ),
+            "Whole megabytes only. The task asks for all digits: don't round, and divide with `/`.": (
+                lambda parameters, bits: parameters * bits // 8_000_000
+            ),
+            "That is rounded. The task asks for all digits.": rounded_to(0),
+            "Rounded to one digit. The task asks for all of them.": rounded_to(1),
+            "Rounded to two digits. The task asks for all of them.": rounded_to(2),
+            "Rounded to three digits. The task asks for all of them.": rounded_to(3),
+        },
+    )
     return "Parameters times bits, over eight: with this you can size any model before you download it."
 
 
@@ -68,47 +86,59 @@ def check_best_precision(best_precision: Callable[[int, float], str | None]) -> 
     """Exercise 3: the most exact precision that fits."""
     need_function(best_precision, "best_precision")
     billion = 10**9
-    cases = [(billion, 5e9, "fp32"), (billion, 3e9, "bf16"), (billion, 1.5e9, "int8"), (billion, 0.7e9, "int4")]
-    found = [best_precision(parameters, memory) for parameters, memory, _ in cases]
-    if all(isinstance(answer, int) and not isinstance(answer, bool) for answer in found):
-        raise WrongAnswerError("Return the name of the precision, such as 'bf16', not its bits.")
-    if found == ["int4"] * 4:
-        raise WrongAnswerError("int4 always fits first when you go from the coarsest up. Begin with the most exact.")
-    for (parameters, memory, expected), answer in zip(cases, found, strict=True):
-        if answer is None:
-            raise WrongAnswerError(
-                f"A billion parameters do fit into {memory:,.0f} bytes, in {expected}; yours gave None."
-            )
-        if answer not in BITS:
-            raise WrongAnswerError(f"Return one of {', '.join(BITS)} or None. Yours returned {answer!r:.60}.")
-        if answer != expected:
-            needs = parameters * BITS[answer] / 8
-            fits = "does not fit" if needs > memory else "fits, but a more exact one does too"
-            raise WrongAnswerError(
-                f"In {answer} a billion parameters take {needs:,.0f} bytes: for {memory:,.0f} that {fits}."
-            )
-    if best_precision(10**7, 5e9) != "fp32" or best_precision(7 * billion, 5e9) != "int4":
-        raise WrongAnswerError(
-            "It is right for a billion parameters. For ten million and seven billion it is not: use both."
-        )
-    if best_precision(billion, 4e9) != "fp32":
-        raise WrongAnswerError("4,000,000,000 bytes are just enough for a billion in fp32: compare with <=, not <.")
-    if best_precision(billion, 4e9 - 1) != "bf16":
-        raise WrongAnswerError("A billion parameters in fp32 take 4,000,000,000 bytes. With one byte less, it is bf16.")
-    if best_precision(billion, 0.4e9) is not None:
-        raise WrongAnswerError(
-            "0.5 bytes for each of a billion parameters do not fit into 400,000,000 bytes: return None."
-        )
+    cases = [
+        (parameters, memory)
+        for parameters in (billion, 7 * billion, 10**7)
+        for bits in (40, *BITS.values(), 3)
+        for memory in (parameters * bits / 8, parameters * bits / 8 - 1, parameters * bits // 8 + 1)
+    ]
+
+    def first(fits: Callable[[float, float], bool], default: str | None = None) -> Callable[[int, float], str | None]:
+        """Return the function that gives the first precision whose bytes fit."""
+
+        def chosen(parameters: int, memory: float) -> str | None:
+            return next((name for name, bits in BITS.items() if fits(parameters * bits / 8, memory)), default)
+
+        return chosen
+
+    best = first(operator.le)
+
+    def read(answer: object, call: str) -> str | int | None:
+        if answer is None or (isinstance(answer, int) and not isinstance(answer, bool)):
+            return answer
+        return answers.text(answer, call, f"one of {', '.join(BITS)}, or None")
+
+    compare(
+        best_precision,
+        "best_precision",
+        [*cases, (3, 1), (3, 2), (1, 0)],
+        solve=best,
+        read=read,
+        mistakes={
+            "Yours gives int4 wherever that fits. Stop at the first that fits.": (
+                lambda parameters, memory: "int4" if parameters / 2 <= memory else None
+            ),
+            "What takes exactly the memory there is fits, too: compare with <=, not <.": first(operator.lt),
+            "A model needs more bytes if it has more parameters, and yours looks at the memory alone. Use both.": (
+                lambda _, memory: best(billion, memory)
+            ),
+            "Where nothing fits, not even int4, the task asks for None.": first(operator.le, "int4"),
+            "None is a value of its own, without quotes.": first(operator.le, "None"),
+            "Return the name of the precision, such as 'bf16', not its bits.": (
+                lambda parameters, memory: BITS.get(best(parameters, memory) or "")
+            ),
+            "Yours gives the first that takes as much as there is, or more: turn the comparison round.": first(
+                operator.ge
+            ),
+            "Yours gives the first that does not fit: turn the comparison round.": first(operator.gt),
+            "You compare bits with bytes: eight bits are one byte.": first(lambda needed, memory: 8 * needed <= memory),
+            "You compare megabytes with bytes: `memory` is in bytes.": first(
+                lambda needed, memory: needed / 1e6 <= memory
+            ),
+        },
+    )
     return "The most exact that fits. In practice leave some room for what the model computes while it runs."
 
 
-def _number(value: object, name: str) -> float:
-    if value is None:
-        raise WrongAnswerError(f"{name} returned None. Is there a return in your function?")
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise WrongAnswerError(f"{name} should return a number. Yours returned {value!r:.60}.")
-    return float(value)
-
-
 def _close(first: float, second: float) -> bool:
-    return abs(first - second) <= 1e-9 * max(abs(first), abs(second))
+    return math.isclose(first, second, rel_tol=3e-7)

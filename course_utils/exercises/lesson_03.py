@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
-from course_utils.exercises import WrongAnswerError, checker, need_function
+from course_utils.exercises import WrongAnswerError, answers, checker, need_function
+from course_utils.exercises.calls import compare
 from course_utils.models import SENTIMENT_MODEL, checkpoint
+
+if TYPE_CHECKING:
+    import torch
 
 TWEETS_MODEL = "finiteautomata/bertweet-base-sentiment-analysis"
 
@@ -19,53 +23,82 @@ def _pipeline(hub_id: str) -> Any:
     return SentimentPipeline(checkpoint(hub_id))
 
 
+@functools.cache
+def _tweets_logits(text: str) -> torch.Tensor:
+    return _pipeline(TWEETS_MODEL).forward(text).logits[0]
+
+
+class Result(TypedDict):
+    """What a pipeline says of one text."""
+
+    label: str
+    score: float
+
+
 @checker
 def check_verdict(verdict: Callable[..., str]) -> str:
     """Exercise 1: `verdict(result, threshold=0.9)` says positive, negative or not sure."""
     need_function(verdict, "verdict")
-    words = {"POSITIVE": "positive", "NEGATIVE": "negative"}
-    for label, word in words.items():
-        sure, unsure = verdict({"label": label, "score": 0.97}), verdict({"label": label, "score": 0.61})
-        if sure is None:
-            raise WrongAnswerError("verdict returned None. Does every path through your function end in a return?")
-        if isinstance(sure, str) and sure != word and sure.lower().strip() == word:
-            raise WrongAnswerError(
-                f"That is the label as the model spells it: {sure!r}. The task asks for {word!r}, in small letters."
-            )
-        if sure == unsure == word:
-            raise WrongAnswerError("A score of 0.61 counts like one of 0.97. Compare the score with the threshold.")
-        if unsure == word:
-            raise WrongAnswerError(
-                f"A {label} with a score of 0.61 gave {unsure!r}, and one of 0.97 gave {sure!r}: turn it round."
-            )
-        if label == "NEGATIVE" and sure == "positive":
-            raise WrongAnswerError(
-                "A high score is not a good mood: the score belongs to the label. A sure NEGATIVE is negative."
-            )
-        if sure == "not sure":
-            raise WrongAnswerError(f"A {label} with a score of 0.97 is beyond 0.9, and gave 'not sure'.")
-        if sure != word:
-            raise WrongAnswerError(f"A {label} with a score of 0.97 should give {word!r}; yours gave {sure!r:.60}.")
-        if unsure != "not sure":
-            raise WrongAnswerError(f"A {label} with a score of 0.61 should give 'not sure'; yours gave {unsure!r:.60}.")
-    if verdict({"label": "POSITIVE", "score": 0.9}) != "positive":
+
+    def results(score: float) -> tuple[Result, Result]:
+        return {"label": "POSITIVE", "score": score}, {"label": "NEGATIVE", "score": score}
+
+    def read(answer: object, call: str) -> str:
+        return answers.text(answer, call, "'positive', 'negative' or 'not sure'")
+
+    scores = (0.97, 0.61, 0.9, 0.8999, 0.51)
+    if all(len({read(verdict(result), f"verdict({result})") for result in results(score)}) == 1 for score in scores):
         raise WrongAnswerError(
-            "A score of exactly 0.9 reaches the threshold: the task says at least, so use >= and not >."
+            "A POSITIVE and a NEGATIVE of the same score get the same verdict. A high score is not a good mood: "
+            "it says how sure the model is of its label."
         )
-    if verdict({"label": "NEGATIVE", "score": 0.88}) != "not sure":
-        raise WrongAnswerError("0.88 is below 0.9, the threshold when none is given: that should be 'not sure'.")
-    if verdict({"label": "POSITIVE", "score": 0.7}, threshold=0.6) != "positive":
-        raise WrongAnswerError(
-            "With threshold=0.6 a score of 0.7 is enough. Is a number written in the function's body?"
-        )
+    cases: list[tuple[Any, ...]] = [(result,) for score in scores for result in results(score)]
+    for score, threshold in ((0.7, 0.6), (0.7, 0.75), (0.93, 0.95), (0.95, 0.95), (0.5, 0.5), (0.6, 0), (0.99, 1)):
+        cases += [(result, threshold) for result in results(score)]
+
+    def at_least(result: Result, threshold: float = 0.9) -> str:
+        return result["label"].lower() if result["score"] >= threshold else "not sure"
+
+    def more_than(result: Result, threshold: float = 0.9) -> str:
+        return result["label"].lower() if result["score"] > threshold else "not sure"
+
+    def less_than(result: Result, threshold: float = 0.9) -> str:
+        return result["label"].lower() if result["score"] < threshold else "not sure"
+
+    def always(result: Result, threshold: float = 0.9) -> str:
+        return result["label"].lower()
+
+    def in_capitals(result: Result, threshold: float = 0.9) -> str:
+        return result["label"] if result["score"] >= threshold else "not sure"
+
+    def at_least_the_default(result: Result, threshold: float = 0.9) -> str:
+        return at_least(result)
+
+    compare(
+        verdict,
+        "verdict",
+        cases,
+        solve=at_least,
+        read=read,
+        mistakes={
+            "A score of exactly the threshold is enough: the task says at least, so use >= and not >.": more_than,
+            "Yours is sure of the low scores, and not of the high ones: turn the comparison round.": less_than,
+            "A score of 0.61 counts like one of 0.97. Compare the score with the threshold.": always,
+            "That is the label as the model spells it. The task asks for small letters.": in_capitals,
+            "The threshold that is handed over has no effect. Is a number written in the function's body?": (
+                at_least_the_default
+            ),
+        },
+    )
+    if verdict(results(0.7)[0], threshold=0.6) != "positive":
+        raise WrongAnswerError("verdict(result, threshold=0.6) should be what verdict(result, 0.6) is.")
     return "A sure answer, or none. Who reads the texts that are left over decides where the threshold lies."
 
 
 @checker
 def check_tokens_seen(tokens_seen: int) -> str:
     """Exercise 2: how many tokens the model sees of a text of 1,000 words."""
-    if isinstance(tokens_seen, bool) or not isinstance(tokens_seen, int):
-        raise WrongAnswerError(f"Predict a whole number, such as 100. This is {tokens_seen!r:.60}.")
+    seen = answers.whole(tokens_seen, "tokens_seen", 100)
     hints = {
         1000: "One token a word, and all of them? The model has 512 places: see position_embeddings in its tree.",
         1002: "You counted [CLS] and [SEP], well done. But truncation=True cuts off what the model has no place for.",
@@ -73,84 +106,113 @@ def check_tokens_seen(tokens_seen: int) -> str:
         514: "512 is the limit with the special tokens, not before them.",
         998: "The text is not cut by a token or two: the model has 512 places for everything.",
     }
-    if tokens_seen in hints:
-        raise WrongAnswerError(hints[tokens_seen])
+    if seen in hints:
+        raise WrongAnswerError(hints[seen])
     tokenizer = _pipeline(SENTIMENT_MODEL).tokenizer
     limit = len(tokenizer("good " * 1000, truncation=True)["input_ids"])
-    if tokens_seen != limit:
-        where = "fewer" if tokens_seen < limit else "more"
-        raise WrongAnswerError(
-            f"The model sees {'more' if where == 'fewer' else 'fewer'}. Run preprocess on such a text and count."
-        )
+    if seen != limit:
+        than = "more" if seen < limit else "fewer"
+        raise WrongAnswerError(f"The model sees {than} than {seen:,}. Run preprocess on such a text and count.")
     return "512: 510 words, [CLS] and [SEP]. Whatever the reviewer writes after that, the model never reads."
+
+
+Pairs = list[tuple[str | float, str | float]]
 
 
 @checker
 def check_all_scores(all_scores: Callable[[str], list[tuple[str, float]]]) -> str:
     """Exercise 3: every label with its probability, the most probable first."""
     need_function(all_scores, "all_scores")
-    classify = _pipeline(TWEETS_MODEL)
-    for text in ("HuggingFace pipelines are awesome!", "The train leaves at nine", "I don't like this course so far"):
-        found = all_scores(text)
-        logits = classify.forward(text).logits[0]
-        expected = dict(zip(classify.config.id2label.values(), logits.softmax(-1).tolist(), strict=True))
-        pairs = _pairs(found)
-        if len(pairs) < len(expected):
-            raise WrongAnswerError(
-                f"{len(expected)} labels have a score, and your list has {len(pairs)}. Return all of them."
-            )
-        if {label for label, _ in pairs} <= set(range(len(expected))):
-            raise WrongAnswerError("Those are the numbers of the labels. config.id2label says what they are called.")
-        if {label for label, _ in pairs} != set(expected):
-            raise WrongAnswerError(
-                f"The labels should be {', '.join(expected)}. Yours are {', '.join(map(str, dict(pairs)))}."
-            )
-        if any(
-            abs(score - logits[i].item()) < 1e-3 for i, (_, score) in enumerate(sorted(pairs, key=_order(expected)))
-        ):
-            raise WrongAnswerError("Those are the logits. Softmax makes probabilities of them.")
-        if any(abs(score - expected[label]) > 1e-3 for label, score in pairs):
-            raise WrongAnswerError(
-                f"The scores of {text!r} should be {_shown(expected)}. Does each score stand beside its own label?"
-            )
-        scores = [score for _, score in pairs]
-        if scores == sorted(scores) and scores != sorted(scores, reverse=True):
-            raise WrongAnswerError("The least probable comes first. Sort the other way round: reverse=True.")
-        if scores != sorted(scores, reverse=True):
-            raise WrongAnswerError(
-                "The list is not sorted by score. sorted(..., key=...) can sort by the second of a pair."
-            )
+    labels = list(_pipeline(TWEETS_MODEL).config.id2label.values())
+
+    def best_first(scores: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[str], Pairs]:
+        """Return the function that sorts the labels of a text by what is made of its logits."""
+        return lambda text: sorted(
+            zip(labels, scores(_tweets_logits(text)).tolist(), strict=True), key=lambda pair: pair[1], reverse=True
+        )
+
+    right = best_first(lambda logits: logits.softmax(-1))
+
+    def in_order(text: str) -> Pairs:
+        return list(zip(labels, _tweets_logits(text).softmax(-1).tolist(), strict=True))
+
+    def beside_others(text: str) -> Pairs:
+        return list(zip(labels, [score for _, score in right(text)], strict=True))
+
+    compare(
+        all_scores,
+        "all_scores",
+        [("HuggingFace pipelines are awesome!",), ("The train leaves at nine",), ("I don't like this course so far",)],
+        solve=right,
+        read=_pairs,
+        same=_same_pairs,
+        mistakes={
+            "That is the winner alone. Return a pair for each of the labels.": lambda text: right(text)[:1],
+            "Those are the logits. Softmax makes probabilities of them.": best_first(lambda logits: logits),
+            "Those are per cent. A probability is a number from 0 to 1.": best_first(
+                lambda logits: 100 * logits.softmax(-1)
+            ),
+            "That is the sigmoid of each logit, and they don't add up to 1. Softmax makes them share it.": best_first(
+                lambda logits: logits.sigmoid()
+            ),
+            "Those are the logarithms of the probabilities: use softmax, not log_softmax.": best_first(
+                lambda logits: logits.log_softmax(-1)
+            ),
+            "That is softmax twice over. Once is enough.": best_first(lambda logits: logits.softmax(-1).softmax(-1)),
+            "Each label has a probability of 1. Does softmax go over the batch, which is one text? Take dim=-1.": (
+                best_first(lambda logits: logits.new_ones(len(labels)))
+            ),
+            "Rounded to three digits. The task asks for the numbers as they are.": best_first(
+                lambda logits: logits.softmax(-1).double().round(decimals=3)
+            ),
+            "Rounded to two digits. The task asks for the numbers as they are.": best_first(
+                lambda logits: logits.softmax(-1).double().round(decimals=2)
+            ),
+            "The least probable comes first. Sort the other way round: reverse=True.": lambda text: right(text)[::-1],
+            "Yours stand in the order of the labels. Sort by the second of each pair, with key=...": in_order,
+            "Yours stand in the order of the labels, from the last. Sort by the second of each pair, with key=...": (
+                lambda text: in_order(text)[::-1]
+            ),
+            "Those are the numbers of the labels. config.id2label says what they are called.": (
+                lambda text: [(labels.index(str(label)), score) for label, score in right(text)]
+            ),
+            "The scores are sorted, and the labels stayed where they were. Sort the pairs.": beside_others,
+            "The pairs are the wrong way round: the label first, then its score.": (
+                lambda text: [(score, label) for label, score in right(text)]
+            ),
+        },
+    )
     return "All of them, sorted. A winner with 0.51 and one with 0.99 look the same until you see who came second."
 
 
-def _pairs(found: Any) -> list[tuple[Any, float]]:
+def _pairs(found: object, call: str) -> Pairs:
     if isinstance(found, dict):
         raise WrongAnswerError(
-            "Return a list of pairs; a dict has no first and last to rely on. list(d.items()) makes one."
+            "The task asks for a list of pairs, and this is a dict. list(d.items()) makes one of it."
         )
-    if not isinstance(found, (list, tuple)):
-        raise WrongAnswerError(f"Return a list of pairs (label, score). Yours returned {found!r:.60}.")
-    pairs = []
-    for pair in found:
-        if not isinstance(pair, (list, tuple)) or len(pair) != 2:
-            raise WrongAnswerError(f"Each entry is a pair, such as ('POS', 0.9). One of yours is {pair!r:.60}.")
-        label, score = pair
-        if isinstance(label, int | float) and isinstance(score, str):
-            raise WrongAnswerError("The pairs are the wrong way round: the label first, then its score.")
-        try:
-            pairs.append((label, float(score)))
-        except (TypeError, ValueError):
-            raise WrongAnswerError(f"A score is a number; one of yours is {score!r:.60}.") from None
+    pairs: Pairs = []
+    for entry in answers.entries(found, call, "a list of pairs (label, score)"):
+        pair = answers.entries(entry, f"each entry of {call}", "a pair, such as ('POS', 0.9)")
+        if len(pair) != 2:
+            raise WrongAnswerError(
+                f"Each entry of {call} should be a pair, such as ('POS', 0.9). Yours is {entry!r:.60}."
+            )
+        first, second = (
+            str(part) if isinstance(part, str) else answers.number(part, f"each score of {call}") for part in pair
+        )
+        pairs.append((first, second))
     return pairs
 
 
-def _order(expected: dict[str, float]) -> Callable[[tuple[str, float]], int]:
-    places = {label: place for place, label in enumerate(expected)}
-    return lambda pair: places[pair[0]]
-
-
-def _shown(expected: dict[str, float]) -> str:
-    return ", ".join(f"{label} {score:.3f}" for label, score in expected.items())
+def _same_pairs(first: Pairs, second: Pairs) -> bool:
+    """Whether two lists of pairs are the same, up to 0.0001 in a number."""
+    if len(first) != len(second):
+        return False
+    both = [parts for pairs in zip(first, second, strict=True) for parts in zip(*pairs, strict=True)]
+    return all(
+        one == other if isinstance(one, str) or isinstance(other, str) else abs(one - other) <= 1e-4
+        for one, other in both
+    )
 
 
 @checker
@@ -158,59 +220,72 @@ def check_count_padding(count_padding: Callable[[list[str]], list[int]]) -> str:
     """Exercise 4: how many padding tokens each text of a batch gets."""
     need_function(count_padding, "count_padding")
     tokenizer = _pipeline(SENTIMENT_MODEL).tokenizer
-    for texts in (
-        ["Fine.", "I would buy it again, and I would tell my friends."],
-        ["a b c", "a", "a b"],
-        ["same", "size"],
-    ):
-        lengths = [len(ids) for ids in tokenizer(texts)["input_ids"]]
-        expected = [max(lengths) - length for length in lengths]
-        found = count_padding(texts)
-        if hasattr(found, "tolist"):
-            found = found.tolist()
-        if isinstance(found, int):
-            raise WrongAnswerError(
-                "That is one number for the whole batch. Count for each text: sum along the last dimension."
-            )
-        if not isinstance(found, (list, tuple)):
-            raise WrongAnswerError(f"Return a list with a whole number for each text. Yours returned {found!r:.60}.")
-        found = list(found)
-        if found == lengths and found != expected:
-            raise WrongAnswerError(
-                "You counted the ones of the attention mask: the real tokens. Padding is where the mask is 0."
-            )
-        if len(found) != len(texts):
-            raise WrongAnswerError(f"There are {len(texts)} texts, and your list has {len(found)} entries.")
-        if any(expected) and not any(found):
-            raise WrongAnswerError(
-                "No padding found. Without padding=True each text stays as long as it is; hand over both at once."
-            )
-        if [count + 2 for count in found] == expected or [count - 2 for count in found] == expected:
-            raise WrongAnswerError("You are off by 2 for each text: [CLS] and [SEP] are real tokens, not padding.")
-        if found != expected:
-            raise WrongAnswerError(f"For {texts} the padding is {expected}; yours is {found}.")
+
+    def lengths(texts: list[str]) -> list[int]:
+        return [len(ids) for ids in tokenizer(texts)["input_ids"]]
+
+    def padding(texts: list[str]) -> list[int]:
+        return [max(lengths(texts)) - length for length in lengths(texts)]
+
+    def read(found: object, call: str) -> list[int] | int:
+        if isinstance(found, int) or getattr(found, "shape", None) == ():
+            return answers.whole(found, call)
+        return answers.wholes(found, call, "a list with a whole number for each text")
+
+    compare(
+        count_padding,
+        "count_padding",
+        [
+            (["Fine.", "I would buy it again, and I would tell my friends."],),
+            (["a b c", "a", "a b"],),
+            (["same", "size"],),
+            (["alone"],),
+            (["twice", "twice", "and something else, too"],),
+            (["", "nothing stands before this one"],),
+        ],
+        solve=padding,
+        read=read,
+        mistakes={
+            "You counted the ones of the attention mask: the real tokens. Padding is where the mask is 0.": lengths,
+            "That is one number for the whole batch. Sum along the last dimension, so that each text keeps its own.": (
+                lambda texts: sum(padding(texts))
+            ),
+            "No padding at all. There is some if padding=True, and if all the texts go into one call.": (
+                lambda texts: [0 for _ in texts]
+            ),
+            "Two too many for each text: [CLS] and [SEP] are real tokens, not padding.": (
+                lambda texts: [count + 2 for count in padding(texts)]
+            ),
+            "Padded to the 512 places of the model. padding=True goes to the longest text of the batch only.": (
+                lambda texts: [512 - length for length in lengths(texts)]
+            ),
+            "Those are words. The tokenizer fills up with tokens, and a word can be several.": (
+                lambda texts: [max(len(text.split()) for text in texts) - len(text.split()) for text in texts]
+            ),
+        },
+    )
     return "The short text is filled up to the long one. The mask is what keeps the model from reading the filling."
 
 
 @checker
-def check_fooled(sentence: str, meant: str) -> str:
+def check_fooled(fooling_sentence: str, what_i_mean: str) -> str:
     """Exercise 5: a sentence about which the model is wrong and sure."""
-    if not isinstance(sentence, str) or not sentence.strip():
-        raise WrongAnswerError("The first answer is a sentence, as a str.")
-    if not isinstance(meant, str) or meant.strip().upper() not in {"POSITIVE", "NEGATIVE"}:
-        raise WrongAnswerError('The second answer says what you mean by the sentence: "POSITIVE" or "NEGATIVE".')
-    if len(sentence.split()) < 3:
-        raise WrongAnswerError("Write a sentence that a person could say: three words or more.")
+    sentence = answers.text(fooling_sentence, "fooling_sentence", "such as 'I like it.'")
+    if not answers.is_sentence(sentence):
+        raise WrongAnswerError("fooling_sentence should be a sentence: two words or more, which a person could say.")
+    meant = answers.text(what_i_mean, "what_i_mean", '"POSITIVE" or "NEGATIVE"').strip().upper()
+    if meant not in {"POSITIVE", "NEGATIVE"}:
+        raise WrongAnswerError('what_i_mean says what you mean by the sentence: "POSITIVE" or "NEGATIVE".')
     result = _pipeline(SENTIMENT_MODEL)(sentence)
-    if result["label"] == meant.strip().upper():
+    if result["label"] == meant:
         raise WrongAnswerError(
             f"The model gets that one right: {result['label']} {result['score']:.2f}. Try irony, or a polite no."
         )
     if result["score"] < 0.8:
         raise WrongAnswerError(
-            f"It is wrong, but not sure: {result['score']:.2f}. Make it surer: the score should be 0.8 or more."
+            f"It is wrong, but not sure: {result['score']:.3f}. Make it surer: the score should be 0.8 or more."
         )
     return (
-        f"The model says {result['label']} with {result['score']:.2f}. Which of your words sound like that, alone? "
-        "A score says how sure a model is, not how right."
+        f"The model says {result['label']} with {result['score']:.2f}, if any reader would call it {meant}. "
+        "Which of your words sound like that, alone? A score says how sure a model is, not how right."
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import statistics
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from course_utils.exercises import WrongAnswerError, checker, need_function
+from course_utils.exercises import WrongAnswerError, answers, checker, need_function
+from course_utils.exercises.mistakes import refuse_known
 
 if TYPE_CHECKING:
     import torch
@@ -17,60 +19,192 @@ PROBABILITIES, P = (0.5, 0.2, 0.15, 0.1, 0.05), 0.8
 @checker
 def check_kept(kept: int) -> str:
     """Exercise 1: how many of five tokens top-p keeps."""
-    if isinstance(kept, bool) or not isinstance(kept, int | float):
-        raise WrongAnswerError(f"The answer is a number of tokens, such as 4. Yours is {kept!r:.60}.")
-    if kept == 2:
-        raise WrongAnswerError("0.5 and 0.2 are 0.7. What is kept has to reach 0.8.")
-    if kept == 1:
-        raise WrongAnswerError("The likeliest alone has 0.5. Go on until the sum reaches 0.8.")
-    if kept == 4:
-        raise WrongAnswerError("Four have 0.95 together. Would fewer be enough to reach 0.8?")
-    if kept == 5:
-        raise WrongAnswerError("All five would be p = 1. The last ones are the tail that top-p cuts off.")
-    if kept == 0:
-        raise WrongAnswerError("The likeliest token always stays: something has to be said.")
-    if kept == P or kept in PROBABILITIES or kept in (0.7, 0.85, 0.95):
+    found = answers.number(kept, "kept", 4)
+    if any(math.isclose(found, value) for value in (P, *PROBABILITIES, 0.7, 0.85, 0.95)):
         raise WrongAnswerError("That is a probability. The question is how many tokens stay.")
-    if kept != 3:
-        raise WrongAnswerError("Add up 0.5, 0.2, 0.15, ... and count how many you need to reach 0.8.")
+    count = answers.whole(kept, "kept", 4)
+    if count == 2:
+        raise WrongAnswerError("0.5 and 0.2 are 0.7. What is kept has to reach 0.8.")
+    if count == 1:
+        raise WrongAnswerError("The likeliest alone has 0.5. Go on until the sum reaches 0.8.")
+    if count == 4:
+        raise WrongAnswerError("Four have 0.95 together. Would fewer be enough to reach 0.8?")
+    if count == 5:
+        raise WrongAnswerError("All five would be p = 1. The last ones are the tail that top-p cuts off.")
+    if count == 0:
+        raise WrongAnswerError("The likeliest token always stays: something has to be said.")
+    if count != 3:
+        raise WrongAnswerError(
+            f"There are five tokens, and {count} can't stay. Add up 0.5, 0.2, 0.15, ... and count how many reach 0.8."
+        )
     return "0.85 is the first sum that reaches 0.8. The kept three then share out the whole."
+
+
+TEXTS = (
+    (0.5, 0.5, 0.5),
+    (0.9, 0.1),
+    (0.02, 0.3, 0.7, 0.25, 1.0, 0.3),
+    (0.125,),
+    (1.0, 1.0),
+    (0.1, 0.2) * 1000,
+    (0.5, 0.5, 0.5),
+)
+"""Probabilities of the tokens of some texts: with repeated ones, a single one, certain ones, and a long text."""
+
+
+def _surprises(probabilities: tuple[float, ...]) -> list[float]:
+    return [-math.log(p) for p in probabilities]
+
+
+def _perplexity(probabilities: tuple[float, ...]) -> float:
+    return math.exp(statistics.fmean(_surprises(probabilities)))
+
+
+PERPLEXITY_MISTAKES: Mapping[str, Callable[[tuple[float, ...]], float]] = {
+    "That is the mean surprise. Perplexity is its exponential.": lambda ps: statistics.fmean(_surprises(ps)),
+    "Turned round: surprise is minus the logarithm. A perplexity is 1 or more.": lambda ps: 1 / _perplexity(ps),
+    "You added up the surprises. Take their mean, or long texts would be worse than short ones.": (
+        lambda ps: _exp(sum(_surprises(ps)))
+    ),
+    "That is 1 by the mean probability. The mean is taken of the logarithms.": lambda ps: 1 / statistics.fmean(ps),
+    "That is the mean of 1/p. Take the mean of the logarithms, and then the exponential.": (
+        lambda ps: statistics.fmean(1 / p for p in ps)
+    ),
+    "You take the median of the surprises. Perplexity is made of their mean.": (
+        lambda ps: math.exp(statistics.median(_surprises(ps)))
+    ),
+    "You take the largest surprise. Perplexity is made of their mean.": lambda ps: math.exp(max(_surprises(ps))),
+    "The logarithm is to base e, and the power is one of 2. Use math.log and math.exp.": (
+        lambda ps: 2 ** statistics.fmean(_surprises(ps))
+    ),
+    "The logarithm is to base e, and the power is one of 10. Use math.log and math.exp.": (
+        lambda ps: 10 ** statistics.fmean(_surprises(ps))
+    ),
+    "The logarithm is to base 2, and the power is one of e. Use math.log and math.exp.": (
+        lambda ps: math.exp(statistics.fmean(_surprises(ps)) / math.log(2))
+    ),
+    "The logarithm is to base 10, and the power is one of e. Use math.log and math.exp.": (
+        lambda ps: math.exp(statistics.fmean(_surprises(ps)) / math.log(10))
+    ),
+    "You take each probability once. A token that occurs again counts again.": (lambda ps: _perplexity(tuple(set(ps)))),
+}
+
+
+def _exp(number: float) -> float:
+    """Return e to a power, or infinity where that is too large for a float."""
+    return math.exp(number) if number < 700 else math.inf
+
+
+def _near(found: float, value: float) -> bool:
+    return math.isclose(found, value, rel_tol=1e-4, abs_tol=1e-9)
 
 
 @checker
 def check_perplexity_of(perplexity_of: Callable[[list[float]], float]) -> str:
     """Exercise 2: the exponential of the mean surprise."""
     need_function(perplexity_of, "perplexity_of")
-    for probabilities in ([0.5, 0.5, 0.5], [0.9, 0.1], [0.02, 0.3, 0.7, 0.25, 1.0], [0.125]):
-        logs = [math.log(p) for p in probabilities]
-        mean = -sum(logs) / len(logs)
-        found = perplexity_of(list(probabilities))
-        if isinstance(found, bool) or (not isinstance(found, int | float) and not hasattr(found, "__float__")):
-            raise WrongAnswerError(f"Return a number. Yours returned {found!r:.60}.")
-        found = float(found)
+    found = []
+    for probabilities in TEXTS:
+        handed = list(probabilities)
+        try:
+            found.append(answers.number(perplexity_of(handed), f"perplexity_of({list(probabilities)!r:.60})"))
+        except WrongAnswerError as error:
+            if not isinstance(error.__cause__, ArithmeticError) or len(probabilities) < 100:
+                raise
+            found.append(math.inf)
+        if handed != list(probabilities):
+            raise WrongAnswerError("You changed the list that you were given. Whoever hands it over goes on using it.")
+    expected = [_perplexity(probabilities) for probabilities in TEXTS]
+    if all(map(_near, found, expected)):
+        return "A text of coin flips has a perplexity of 2. Its length does not matter."
+    refuse_known(found, [(probabilities,) for probabilities in TEXTS], PERPLEXITY_MISTAKES, _near)
+    place = [_near(*pair) for pair in zip(found, expected, strict=True)].index(False)
+    if len(TEXTS[place]) > 100 and found[place] in (0, math.inf):
+        raise WrongAnswerError(
+            "Short texts are right, and one of 2,000 tokens isn't. A product of so many factors is too small or too "
+            "large for a float: add up logarithms."
+        )
+    raise WrongAnswerError(
+        f"perplexity_of({list(TEXTS[place])!r:.60}) should be {expected[place]:.6g}. Yours is {found[place]:.6g}."
+    )
 
-        def is_about(value: float, found: float = found) -> bool:
-            return math.isclose(found, value, rel_tol=1e-6, abs_tol=1e-9)
 
-        if is_about(math.exp(mean)):
-            continue
-        if is_about(mean):
-            raise WrongAnswerError("That is the mean surprise. Perplexity is its exponential.")
-        if is_about(math.exp(-mean)):
-            raise WrongAnswerError("Turned round: surprise is minus the logarithm. A perplexity is 1 or more.")
-        if is_about(math.exp(mean * len(logs))):
-            raise WrongAnswerError(
-                "You added up the surprises. Take their mean, or long texts would be worse than short ones."
-            )
-        if is_about(len(probabilities) / sum(probabilities)):
-            raise WrongAnswerError("That is 1 by the mean probability. The mean is taken of the logarithms.")
-        if is_about(sum(1 / p for p in probabilities) / len(probabilities)):
-            raise WrongAnswerError(
-                "That is the mean of 1/p. Take the mean of the logarithms, and then the exponential."
-            )
-        if is_about(2**mean) or is_about(math.exp(mean / math.log(2))) or is_about(10**mean):
-            raise WrongAnswerError("The logarithm and the exponential have to be of one kind: math.log and math.exp.")
-        raise WrongAnswerError(f"perplexity_of({probabilities}) should be {math.exp(mean):.4g}. Yours is {found:.4g}.")
-    return "A text of coin flips has a perplexity of 2. Its length does not matter."
+def _logits(answer: object, like: torch.Tensor) -> torch.Tensor:
+    """Return logits of the shape of others, as float64.
+
+    Raises:
+        WrongAnswerError: the answer is no tensor, one of True and False, or one of another shape.
+    """
+    import torch
+
+    shape = tuple(like.shape)
+    if not isinstance(answer, torch.Tensor):
+        end = answers.said(answer)
+        raise WrongAnswerError(
+            f"Return a tensor of logits, of the shape {shape}. Yours is {end}{'' if end.endswith('?') else '.'}"
+        )
+    if answer.shape != like.shape:
+        raise WrongAnswerError(f"Return logits of the shape {shape}. Yours have the shape {tuple(answer.shape)}.")
+    if answer.dtype == torch.bool:
+        raise WrongAnswerError("That is a mask of True and False. Return logits: masked_fill, or torch.where.")
+    return answer.detach().double()
+
+
+def _without(drop: Callable[[torch.Tensor, float], torch.Tensor]) -> Callable[[torch.Tensor, float], torch.Tensor]:
+    """Return an answer that fills in minus infinity by some other rule."""
+    return lambda logits, share: logits.masked_fill(drop(logits, share), -math.inf)
+
+
+def _limit(logits: torch.Tensor, share: float) -> torch.Tensor:
+    return share * logits.softmax(-1).amax(-1, keepdim=True)
+
+
+MIN_P_MISTAKES: Mapping[str, Callable[[torch.Tensor, float], torch.Tensor]] = {
+    "You compare with share itself. The limit is share times the highest probability.": (
+        _without(lambda logits, share: logits.softmax(-1) < share)
+    ),
+    "You compare logits. A share of the likeliest is meant in probabilities: softmax first.": (
+        _without(lambda logits, share: logits < share * logits.amax(-1, keepdim=True))
+    ),
+    "With several rows, each has a likeliest token of its own: max over dim=-1.": (
+        _without(lambda logits, share: logits.softmax(-1) < share * logits.softmax(-1).max())
+    ),
+    "The vocabulary is the last dimension: softmax over dim=-1, and not over dim=0.": (
+        _without(lambda logits, share: logits.softmax(0) < share * logits.softmax(0).amax(-1, keepdim=True))
+    ),
+    "The vocabulary is the last dimension: the largest over dim=-1, and not over dim=0.": (
+        _without(lambda logits, share: logits.softmax(-1) < share * logits.softmax(-1).amax(0, keepdim=True))
+    ),
+    "A token that has exactly share times the highest probability stays: at least means >=.": (
+        _without(lambda logits, share: logits.softmax(-1) <= _limit(logits, share))
+    ),
+    "Turned round: the likely ones stay.": _without(lambda logits, share: logits.softmax(-1) >= _limit(logits, share)),
+    "You take share off the highest probability. Multiply it by share.": (
+        _without(lambda logits, share: logits.softmax(-1) < logits.softmax(-1).amax(-1, keepdim=True) - share)
+    ),
+    "You keep the likeliest alone, whatever the share is.": (
+        _without(lambda logits, share: logits < logits.amax(-1, keepdim=True))
+    ),
+    "Nothing has changed. Did you return what masked_fill made?": lambda logits, share: logits,
+    "Those are probabilities. Return logits, with minus infinity for what goes.": (
+        lambda logits, share: logits.softmax(-1).masked_fill(logits.softmax(-1) < _limit(logits, share), 0)
+    ),
+    "Those are all probabilities. Return logits, with minus infinity for what goes.": (
+        lambda logits, share: logits.softmax(-1)
+    ),
+    "Those are probabilities, with minus infinity. Return the logits that came in.": (
+        lambda logits, share: logits.softmax(-1).masked_fill(logits.softmax(-1) < _limit(logits, share), -math.inf)
+    ),
+    "The right tokens stay, with the logarithms of their probabilities. Return the logits that came in.": (
+        lambda logits, share: logits.log_softmax(-1).masked_fill(logits.softmax(-1) < _limit(logits, share), -math.inf)
+    ),
+}
+
+
+def _alike(found: torch.Tensor, other: torch.Tensor) -> bool:
+    import torch
+
+    return torch.allclose(found, other.double(), rtol=1e-5, atol=1e-6)
 
 
 @checker
@@ -79,90 +213,235 @@ def check_min_p(min_p: Callable[[torch.Tensor, float], torch.Tensor]) -> str:
     import torch
 
     need_function(min_p, "min_p")
-    random = torch.Generator().manual_seed(9)
-    cases = [(torch.tensor([[2.0, 1.0, 0.0, -1.0, -4.0]]), 0.3)]
-    cases += [(3 * torch.randn(1, 40, generator=random) - 1, share) for share in (0.05, 0.5)]
-    # Two rows, of which the model is sure of one only.
-    cases.append((torch.tensor([[2.0], [0.2]]) * torch.randn(2, 40, generator=random), 0.2))
+    cases = _distributions()
+    found = []
     for logits, share in cases:
-        probabilities = logits.softmax(dim=-1)
-        keep = probabilities >= share * probabilities.amax(dim=-1, keepdim=True)
-        before = logits.clone()
-        found = min_p(logits, share)
-        if not torch.equal(logits, before):
+        handed = logits.clone()
+        answer = min_p(handed, share)
+        if not torch.equal(handed, logits):
             raise WrongAnswerError("Leave the logits that you are given as they are, and return new ones: masked_fill.")
-        if not isinstance(found, torch.Tensor) or found.shape != logits.shape:
-            raise WrongAnswerError(f"Return logits of the shape {tuple(logits.shape)}. Yours returned {found!r:.60}.")
-        found = found.detach().float()
-        if torch.allclose(found, probabilities.masked_fill(~keep, 0)) or torch.allclose(found, probabilities):
-            raise WrongAnswerError("Those are probabilities. Return logits, with minus infinity for what goes.")
-        stays = found > -math.inf
-        if torch.equal(stays, keep):
-            if torch.equal(found[keep], logits[keep]):
-                continue
-            raise WrongAnswerError("The right tokens stay, but their logits have changed. Only fill in minus infinity.")
-        if torch.equal(stays, ~keep):
-            raise WrongAnswerError("Turned round: the likely ones stay.")
-        if torch.equal(stays, probabilities >= share):
-            raise WrongAnswerError("You compare with share itself. The limit is share times the highest probability.")
-        if torch.equal(stays, logits >= share * logits.amax(dim=-1, keepdim=True)):
-            raise WrongAnswerError(
-                "You compare logits. A share of the likeliest is meant in probabilities: softmax first."
-            )
-        if torch.equal(stays, probabilities >= share * probabilities.max()):
-            raise WrongAnswerError("With several rows, each has a likeliest token of its own: max over dim=-1.")
-        if (found == 0).any():
-            raise WrongAnswerError("A logit of 0 is no small one. What goes gets minus infinity.")
+        found.append(_logits(answer, logits))
+    keeps = [logits.softmax(-1) >= _limit(logits, share) for logits, share in cases]
+    expected = [logits.masked_fill(~keep, -math.inf) for (logits, _), keep in zip(cases, keeps, strict=True)]
+    if all(map(_alike, found, expected)):
+        return "It bends with the model's certainty, as top-p does, and needs no sorting."
+    refuse_known(found, cases, MIN_P_MISTAKES, _alike)
+    _check_filling(found, expected, keeps)
+    place = [_alike(*pair) for pair in zip(found, expected, strict=True)].index(False)
+    (logits, share), keep, new = cases[place], keeps[place], found[place]
+    wrong = ~torch.isclose(new, expected[place].double(), rtol=1e-5, atol=1e-6)
+    ratio = (share * logits.softmax(-1) / _limit(logits, share))[wrong][0]
+    raise WrongAnswerError(
+        f"With a share of {share}, a token with {ratio:.1%} of the highest probability should "
+        f"{'keep its logit' if keep[wrong][0] else 'get minus infinity'}. {logits[wrong][0]:.4g} became "
+        f"{new[wrong][0]:.4g}. (Logits of the shape {tuple(logits.shape)}.)"
+    )
+
+
+def _check_filling(found: list[torch.Tensor], expected: list[torch.Tensor], keeps: list[torch.Tensor]) -> None:
+    """Look for another number in place of minus infinity.
+
+    Raises:
+        WrongAnswerError: the right tokens go, by another number.
+    """
+    filled: list[float] = []
+    for new, right, keep in zip(found, expected, keeps, strict=True):
+        gone = new[~keep & (new > -math.inf)].unique().tolist()
+        if len(gone) > 1 or not _alike(new[keep], right[keep]):
+            return
+        filled += gone
+    if filled:
         raise WrongAnswerError(
-            f"With a share of {share}, {int(keep.sum())} of {keep.numel()} tokens should stay. {int(stays.sum())} do."
+            f"The right tokens go, and each gets the logit {filled[0]:g}. Give it minus infinity: -torch.inf."
         )
-    return "It bends with the model's certainty, as top-p does, and needs no sorting."
+
+
+def _distributions() -> list[tuple[torch.Tensor, float]]:
+    """Return logits and shares: one text and several, sure and unsure, ties, logits far from 0, and -inf among them."""
+    import torch
+
+    random = torch.Generator().manual_seed(9)
+
+    def normal(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=random)
+
+    unsure = torch.tensor([[2.0], [0.2]])
+    cut = 2 * normal(1, 30)
+    cut[0, ::3] = -math.inf
+    tied = torch.tensor([[1.0, 3.0, 0.0, 3.0, 2.5, -3.0]])
+    cases = [
+        (torch.tensor([[2.0, 1.0, 0.0, -1.0, -4.0]]), 0.3),
+        (3 * normal(1, 40) - 1, 0.05),
+        (3 * normal(1, 40) - 1, 0.5),
+        (unsure * normal(2, 40), 0.2),
+        (normal(5, 5), 0.4),
+        (2 * normal(2, 3, 20), 0.1),
+        (2 * normal(20), 0.1),
+        (2 * normal(1, 30) + 500, 0.1),
+        (2 * normal(1, 30) - 500, 0.1),
+        (cut, 0.1),
+        (tied, 1.0),
+        (tied.double(), 0.5),
+    ]
+    return [*cases, cases[0]]
+
+
+START, END = "<|im_start|>", "<|im_end|>"
+OPENING = f"{START}assistant\n"
+DEFAULT = f"{START}system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face{END}\n"
+SYSTEM = {"role": "system", "content": "You answer in one word."}
+USER = {"role": "user", "content": "Is ice cold?"}
+ANSWER = {"role": "assistant", "content": "Yes."}
+
+CHATS: tuple[list[dict[str, str]], ...] = (
+    [SYSTEM, USER],
+    [SYSTEM, USER, ANSWER, {"role": "user", "content": "And\nfire? {it} %s"}],
+    [USER],
+    [USER, ANSWER],
+    [{"role": "user", "content": "  A line\n\nand blanks around.\n "}],
+    [{"role": "user", "content": ""}],
+    [USER, USER],
+    [SYSTEM, USER],
+)
+"""With a system turn and without, of one turn and of several, with line breaks, blanks and braces."""
+
+
+def _turns(messages: list[dict[str, str]], after: str = "\n", strip: bool = False) -> str:
+    return "".join(
+        f"{START}{m['role']}\n{m['content'].strip() if strip else m['content']}{END}{after}" for m in messages
+    )
+
+
+def _with_default(messages: list[dict[str, str]]) -> str:
+    """Return what the tokenizer's own template makes."""
+    return ("" if messages[0] == SYSTEM else DEFAULT) + _turns(messages) + OPENING
+
+
+CHAT_MISTAKES: Mapping[str, Callable[[list[dict[str, str]]], str]] = {
+    "The assistant's turn has to be opened at the end, or the model may go on as the user.": _turns,
+    "Leave the last turn open: the model writes it, and says <|im_end|> itself.": (
+        lambda messages: f"{_turns(messages)}{OPENING}{END}"
+    ),
+    "Leave the last turn open: the model writes it, and says <|im_end|> and a line break itself.": (
+        lambda messages: f"{_turns(messages)}{OPENING}{END}\n"
+    ),
+    "After the last role a line break is missing; the answer begins on a line of its own.": (
+        lambda messages: _turns(messages) + OPENING.rstrip()
+    ),
+    "After <|im_end|> comes a line break, too.": lambda messages: _turns(messages, "") + OPENING,
+    "There is a backslash and an n in your text, instead of a line break.": (
+        lambda messages: (_turns(messages) + OPENING).replace("\n", "\\n")
+    ),
+    "Put the contents in as they are: blanks and line breaks around them belong to them.": (
+        lambda messages: _turns(messages, strip=True) + OPENING
+    ),
+    "Leave out the default system turn, which the tokenizer's own template puts in front.": _with_default,
+    "The default system turn stands in front of each chat. Leave it out.": (
+        lambda messages: DEFAULT + _turns(messages) + OPENING
+    ),
+    "Only the last message is in your text. The model reads all of them.": (
+        lambda messages: _turns(messages[-1:]) + OPENING
+    ),
+    "Only the first message is in your text. The model reads all of them.": (
+        lambda messages: _turns(messages[:1]) + OPENING
+    ),
+    "Open the assistant's turn once, at the end, and not after each message.": (
+        lambda messages: "".join(_turns([message]) + OPENING for message in messages)
+    ),
+    "Each turn says who speaks: after <|im_start|> comes the role.": (
+        lambda messages: _turns([{**message, "role": "user"} for message in messages]) + OPENING
+    ),
+    "Your text has the contents alone. Each turn has its signs, <|im_start|> and <|im_end|>, and its role.": (
+        lambda messages: "\n".join(message["content"] for message in messages)
+    ),
+}
 
 
 @checker
 def check_render_chat(render_chat: Callable[[list[dict[str, str]]], str]) -> str:
     """Exercise 4: the chat template, by hand."""
     need_function(render_chat, "render_chat")
-    start, end = "<|im_start|>", "<|im_end|>"
-    system = {"role": "system", "content": "You answer in one word."}
-    user, answer = {"role": "user", "content": "Is ice cold?"}, {"role": "assistant", "content": "Yes."}
-    opening = f"{start}assistant\n"
-    for messages in ([system, user], [system, user, answer, {"role": "user", "content": "And\nfire? {it}"}]):
-        turns = "".join(f"{start}{m['role']}\n{m['content']}{end}\n" for m in messages)
-        found = render_chat([dict(message) for message in messages])
-        if not isinstance(found, str):
-            raise WrongAnswerError(f"Return one text. Yours returned {found!r:.60}.")
-        if found == turns + opening:
-            continue
-        if found == turns:
-            raise WrongAnswerError(
-                "The assistant's turn has to be opened at the end, or the model may go on as the user."
-            )
-        if found in (turns + opening + end, turns + opening + end + "\n"):
-            raise WrongAnswerError("Leave the last turn open: the model writes it, and says <|im_end|> itself.")
-        if found == turns + opening.rstrip("\n"):
-            raise WrongAnswerError(
-                "After the last role a line break is missing; the answer begins on a line of its own."
-            )
-        if found == (turns + opening).replace(f"{end}\n", end):
-            raise WrongAnswerError("After <|im_end|> comes a line break, too.")
-        if found == (turns + opening).replace("\n", "\\n"):
-            raise WrongAnswerError("There is a backslash and an n in your text, instead of a line break.")
-        if found.endswith(turns + opening) and "named SmolLM" in found:
-            raise WrongAnswerError("Leave out the default system turn: the first message may be one.")
-        if start not in found or end not in found:
-            raise WrongAnswerError("The signs <|im_start|> and <|im_end|> have to be in the text, around each turn.")
-        expected = turns + opening
-        place = next(
-            (i for i, (a, b) in enumerate(zip(found, expected, strict=False)) if a != b), min(len(found), len(expected))
-        )
-        so_far, wanted, yours = (
-            found[max(0, place - 25) : place],
-            expected[place : place + 15],
-            found[place : place + 15],
-        )
-        raise WrongAnswerError(f"Right as far as {so_far!r}; then comes {wanted!r}, and you have {yours!r}.")
-    return "Character for character what the tokenizer's own template writes."
+    found = []
+    for messages in CHATS:
+        handed = [dict(message) for message in messages]
+        found.append(answers.text(render_chat(handed), "what render_chat returns", "the whole chat"))
+        if handed != messages:
+            raise WrongAnswerError("You changed the messages that you were given. Make a text, and leave them alone.")
+    expected = [_turns(messages) + OPENING for messages in CHATS]
+    if found == expected:
+        return "Character for character the form that the model was trained with."
+    refuse_known(found, [(messages,) for messages in CHATS], CHAT_MISTAKES)
+    came, right = next(pair for pair in zip(found, expected, strict=True) if pair[0] != pair[1])
+    place = next((i for i, (a, b) in enumerate(zip(came, right, strict=False)) if a != b), min(len(came), len(right)))
+    so_far, wanted, yours = right[max(0, place - 25) : place], right[place : place + 15], came[place : place + 15]
+    wanted, yours = (repr(part) if part else "the end" for part in (wanted, yours))
+    raise WrongAnswerError(
+        f"{f'Right as far as {so_far!r}; then' if place else 'At the beginning'} comes {wanted}, and you have {yours}."
+    )
+
+
+def _penalized(logits: torch.Tensor, penalty: float) -> torch.Tensor:
+    import torch
+
+    return torch.where(logits > 0, logits / penalty, logits * penalty)
+
+
+def _where_said(
+    change: Callable[[torch.Tensor, float], torch.Tensor],
+    other: Callable[[torch.Tensor, float], torch.Tensor] | None = None,
+) -> Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]:
+    """Return an answer that changes the logits of the tokens that have been said, and perhaps the others."""
+
+    def penalize(logits: torch.Tensor, ids: torch.Tensor, penalty: float) -> torch.Tensor:
+        import torch
+
+        said = torch.zeros_like(logits, dtype=torch.bool)
+        said[0, ids[0]] = True
+        return torch.where(said, change(logits, penalty), other(logits, penalty) if other else logits)
+
+    return penalize
+
+
+def _each_time(logits: torch.Tensor, ids: torch.Tensor, penalty: float) -> torch.Tensor:
+    for token in ids[0].tolist():
+        logits = _where_said(_penalized)(logits, ids.new_tensor([[token]]), penalty)
+    return logits
+
+
+PENALTY_MISTAKES: Mapping[str, Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]] = {
+    "Dividing brings a negative logit closer to 0, which makes it likelier. Multiply those.": (
+        _where_said(lambda logits, penalty: logits / penalty)
+    ),
+    "Multiplying makes a positive logit larger, and its token likelier. Divide those.": (
+        _where_said(lambda logits, penalty: logits * penalty)
+    ),
+    "You subtract the penalty. Positive logits are divided by it, negative ones multiplied.": (
+        _where_said(lambda logits, penalty: logits - penalty)
+    ),
+    "You penalize every token. Only those in ids have been said.": lambda logits, ids, penalty: _penalized(
+        logits, penalty
+    ),
+    "Turned round: the tokens that occur in ids are the ones to penalize.": (
+        _where_said(lambda logits, penalty: logits, _penalized)
+    ),
+    "Turned round: that makes what has been said likelier still.": (
+        _where_said(lambda logits, penalty: _penalized(logits, 1 / penalty))
+    ),
+    "A token that occurs twice is penalized twice. Take each once: ids[0].unique().": _each_time,
+    "That forbids them. A penalty only makes them less likely: small words have to come back.": (
+        _where_said(lambda logits, penalty: logits.new_full(logits.shape, -math.inf))
+    ),
+    "That makes their logits 0. A penalty makes a token less likely, and 0 may be more than it had.": (
+        _where_said(lambda logits, penalty: logits.new_zeros(logits.shape))
+    ),
+    "You penalize the last token alone. All in ids have been said.": (
+        lambda logits, ids, penalty: _where_said(_penalized)(logits, ids[:, -1:], penalty)
+    ),
+    "You penalize the first token alone. All in ids have been said.": (
+        lambda logits, ids, penalty: _where_said(_penalized)(logits, ids[:, :1], penalty)
+    ),
+    "Nothing has changed. Did you return the logits that you filled in?": lambda logits, ids, penalty: logits,
+}
 
 
 @checker
@@ -172,54 +451,40 @@ def check_penalize(penalize: Callable[[torch.Tensor, torch.Tensor, float], torch
 
     need_function(penalize, "penalize")
     random = torch.Generator().manual_seed(9)
-    for ids, penalty in (([1, 4, 2], 1.5), ([3, 3, 7, 3, 0], 2.0), (list(range(10)) * 2, 1.2), ([5], 1.0)):
-        logits, seen = torch.randn(1, 12, generator=random), torch.tensor([ids])
-        logits[0, [1, 3]] = torch.tensor([2.5, -1.5])
-        said = torch.zeros(1, 12, dtype=torch.bool)
-        said[0, ids] = True
-        divided = torch.where(logits > 0, logits / penalty, logits * penalty)
-        before = logits.clone()
-        found = penalize(logits, seen, penalty)
-        if not torch.equal(logits, before):
+    cases = []
+    for tokens, penalty in (
+        ([1, 4, 2], 1.5),
+        ([3, 3, 7, 3, 0], 2.0),
+        (list(range(10)) * 2, 1.2),
+        ([11], 3),
+        ([5, 1, 3], 1.0),
+        ([3, 1], 0.5),
+        ([2, 11, 2, 0], 1.3),
+        ([1, 4, 2], 1.5),
+    ):
+        logits = 3 * torch.randn(1, 12, generator=random)
+        logits[0, [1, 3, 11]] = torch.tensor([2.5, -1.5, 0.75])
+        cases.append((logits, torch.tensor([tokens]), penalty))
+    cases[6][0][0, [0, 2]] = torch.tensor([0.0, -math.inf])  # what a filter has cut off stays so
+    found = []
+    for logits, ids, penalty in cases:
+        handed, said = logits.clone(), ids.clone()
+        answer = penalize(handed, said, penalty)
+        if not torch.equal(handed, logits):
             raise WrongAnswerError("You changed the logits that you were given. Work on logits.clone().")
-        if not isinstance(found, torch.Tensor) or found.shape != logits.shape:
-            raise WrongAnswerError(f"Return logits of the shape (1, vocabulary). Yours returned {found!r:.60}.")
-        found = found.detach().float()
-
-        def is_about(value: torch.Tensor, found: torch.Tensor = found) -> bool:
-            return torch.allclose(found, value, atol=1e-5)
-
-        if is_about(torch.where(said, divided, logits)):
-            continue
-        if is_about(torch.where(said, logits / penalty, logits)):
-            raise WrongAnswerError(
-                "Dividing brings a negative logit closer to 0, which makes it likelier. Multiply those."
-            )
-        if is_about(torch.where(said, logits - penalty, logits)):
-            raise WrongAnswerError(
-                "You subtract the penalty. Positive logits are divided by it, negative ones multiplied."
-            )
-        if is_about(divided):
-            raise WrongAnswerError("You penalize every token. Only those in ids have been said.")
-        if is_about(torch.where(said, logits, divided)):
-            raise WrongAnswerError("Turned round: the tokens that occur in ids are the ones to penalize.")
-        if is_about(torch.where(said, torch.where(logits > 0, logits * penalty, logits / penalty), logits)):
-            raise WrongAnswerError("Turned round: that makes what has been said likelier still.")
-        if (found[said] == -math.inf).all():
-            raise WrongAnswerError(
-                "That forbids them. A penalty only makes them less likely: small words have to come back."
-            )
-        repeated = logits.clone()
-        for token in ids:
-            value = repeated[0, token]
-            repeated[0, token] = value / penalty if value > 0 else value * penalty
-        if is_about(repeated):
-            raise WrongAnswerError("A token that occurs twice is penalized twice. Take each once: ids[0].unique().")
-        if is_about(logits) and penalty != 1:
-            raise WrongAnswerError("Nothing has changed. Did you return the logits that you filled in?")
-        place = int((found - torch.where(said, divided, logits)).abs().nan_to_num(1e9).argmax())
-        raise WrongAnswerError(
-            f"The logit {logits[0, place]:.3f} of a token that has {'' if said[0, place] else 'not '}been said became "
-            f"{found[0, place]:.3f}, with a penalty of {penalty}."
-        )
-    return "The library's repetition_penalty does the same, number for number."
+        if not torch.equal(said, ids):
+            raise WrongAnswerError("You changed the ids that you were given. Whoever writes the text still needs them.")
+        found.append(_logits(answer, logits))
+    expected = [_where_said(_penalized)(*case) for case in cases]
+    if all(map(_alike, found, expected)):
+        return "The library's repetition_penalty does the same, number for number."
+    refuse_known(found, cases, PENALTY_MISTAKES, _alike)
+    place = [_alike(*pair) for pair in zip(found, expected, strict=True)].index(False)
+    (logits, ids, penalty), right, new = cases[place], expected[place], found[place]
+    token = int((~torch.isclose(new, right.double(), rtol=1e-5, atol=1e-6)).nonzero()[0, 1])
+    times = ids[0].tolist().count(token)
+    often = {0: "not at all", 1: "once", 2: "twice"}.get(times, f"{times} times")
+    raise WrongAnswerError(
+        f"Token {token} occurs {often} in ids. With a penalty of {penalty}, its "
+        f"logit {logits[0, token]:.4g} should become {right[0, token]:.4g}. Yours is {new[0, token]:.4g}."
+    )

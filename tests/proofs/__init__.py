@@ -1,6 +1,8 @@
 """What is proven of each lesson's exercises and quiz: one module a lesson, `lesson_NN`, with these names.
 
-`WRONG` maps (check, names of the answers) to the mistakes that people make: {mistake: (code, words of its hint)}.
+`WRONG` maps (check, names of the answers) to the mistakes that people make: {mistake: (code, words of its hint)}. The
+words stand in no other mistake's hint; two mistakes that share a hint have the same words.
+`RIGHT`, where there are right answers beside the solution, maps (check, names) to them: {what is different: code}.
 `proves` registers, for each question of the quiz, a function that runs what the question asks about.
 `EQUIVALENT` names the mutants of a solution (`python -m course_build mutants`) that are as right as it is, with the
 reason: {exercise: {description: reason}}. `HOLES` names those that its check doesn't find yet: {exercise: [description]}.

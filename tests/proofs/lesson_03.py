@@ -3,159 +3,263 @@
 import shutil
 
 import torch
-from tokenizers import Tokenizer, models, trainers
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from course_utils import checkpoint
+from course_utils.models import SENTIMENT_MODEL
 from proofs import Proofs
 
 proves = Proofs()
 
 LUCKY = {"check_tokens_seen": [512]}
 
+
+def verdict(test: str, word: str = "result['label'].lower()", default: str = "0.9") -> str:
+    return f"def verdict(result, threshold={default}):\n    return {word} if {test} else 'not sure'"
+
+
+def scores(
+    of_the_logits: str, pairs: str = "sorted(zip(labels, scores), key=lambda pair: pair[1], reverse=True)"
+) -> str:
+    return (
+        "def all_scores(text):\n    logits = tweets_model.forward(text).logits\n"
+        f"    scores = {of_the_logits}.tolist()\n    labels = tweets_model.config.id2label.values()\n    return {pairs}"
+    )
+
+
+SOFTMAX = "logits[0].softmax(-1)"
+
+
+def padding(counts: str, batch: str = "tokenizer(texts, padding=True, return_tensors='pt')") -> str:
+    return f"def count_padding(texts):\n    batch = {batch}\n    return {counts}"
+
+
+def fooled(sentence: object, meant: object) -> str:
+    return f"fooling_sentence, what_i_mean = {sentence!r}, {meant!r}"
+
+
+ENOUGH = "result['score'] >= threshold"
+
 WRONG = {
     ("check_verdict", ("verdict",)): {
-        "forgets the threshold": (
-            "def verdict(result, threshold=0.9):\n    return result['label'].lower()",
-            "0.61 counts like one of 0.97",
-        ),
+        "forgets the threshold": (verdict("True"), "0.61 counts like one of 0.97"),
         "takes the score for the mood": (
-            "def verdict(result, threshold=0.9):\n    s = result['score']\n"
-            "    return 'positive' if s >= threshold else 'negative' if s < 0.5 else 'not sure'",
-            "the score belongs to the label",
+            verdict(f"{ENOUGH} or result['score'] < 0.52", "'positive' if result['score'] > 0.52 else 'negative'"),
+            "of the same score get the same verdict",
         ),
-        "more than, not at least": (
-            "def verdict(result, threshold=0.9):\n"
-            "    return result['label'].lower() if result['score'] > threshold else 'not sure'",
-            "use >= and not >",
-        ),
-        "keeps the model's capitals": (
-            "def verdict(result, threshold=0.9):\n"
-            "    return result['label'] if result['score'] >= threshold else 'not sure'",
-            "in small letters",
-        ),
+        "never sure": (verdict("False"), "of the same score get the same verdict"),
+        "more than, not at least": (verdict("result['score'] > threshold"), "use >= and not >"),
+        "keeps the model's capitals": (verdict(ENOUGH, "result['label']"), "as the model spells it"),
         "another threshold": (
-            "def verdict(result, threshold=0.8):\n"
-            "    return result['label'].lower() if result['score'] >= threshold else 'not sure'",
-            "0.88 is below 0.9",
+            verdict(ENOUGH, default="0.8"),
+            "'score': 0.8999}) should be 'not sure'. Yours is 'positive'",
         ),
-        "ignores the argument": (
+        "a threshold of its own": (verdict("result['score'] >= 0.9"), "has no effect"),
+        "always asks for a little more": (
+            verdict(ENOUGH.replace("threshold", "min(threshold, 0.9)")),
+            "'score': 0.93}, 0.95) should be 'not sure'",
+        ),
+        "turned round": (verdict("result['score'] < threshold"), "turn the comparison round"),
+        "bad ones only": (
+            verdict(ENOUGH, "'negative' if result['label'] == 'NEGATIVE' else 'not sure'"),
+            "'score': 0.97}) should be 'positive'. Yours is 'not sure'",
+        ),
+        "another name for the threshold": (
+            verdict(ENOUGH).replace("threshold", "limit"),
+            "unexpected keyword argument 'threshold'",
+        ),
+        "takes the score out": (
             "def verdict(result, threshold=0.9):\n"
-            "    return result['label'].lower() if result['score'] >= 0.9 else 'not sure'",
-            "threshold=0.6",
+            "    return result['label'].lower() if result.pop('score') >= threshold else 'not sure'",
+            "changes what it is given",
         ),
-        "turned round": (
-            "def verdict(result, threshold=0.9):\n"
-            "    return result['label'].lower() if result['score'] < threshold else 'not sure'",
-            "turn it round",
-        ),
-        "prints and returns nothing": ("def verdict(result, threshold=0.9):\n    print(result)", "end in a return"),
+        "prints and returns nothing": ("def verdict(result, threshold=0.9):\n    print(result)", "Is there a return"),
         "a misspelt key": ("def verdict(result, threshold=0.9):\n    return result['lable']", "KeyError"),
         "calls it": ("verdict = 'positive'", "without brackets"),
     },
     ("check_tokens_seen", ("tokens_seen",)): {
-        "all the words": ("tokens_seen = 1000", "512 places"),
+        "all the words": ("tokens_seen = 1000", "One token a word"),
         "all the words and the special tokens": ("tokens_seen = 1002", "truncation=True"),
         "words instead of tokens": ("tokens_seen = 510", "special tokens take places"),
-        "special tokens on top of the limit": ("tokens_seen = 514", "with the special tokens"),
-        "a guess below": ("tokens_seen = 128", "sees more"),
-        "a guess above": ("tokens_seen = 768", "sees fewer"),
-        "a text": ("tokens_seen = '512'", "whole number"),
+        "special tokens on top of the limit": ("tokens_seen = 514", "with the special tokens, not before"),
+        "two too many": ("tokens_seen = 998", "not cut by a token or two"),
+        "a guess below": ("tokens_seen = 128", "sees more than 128"),
+        "a guess above": ("tokens_seen = 768", "sees fewer than 768"),
+        "a text": ("tokens_seen = '512'", "It is the text '512'"),
+        "the shape": ("tokens_seen = preprocess('good ' * 1000)['input_ids'].shape", "It is a Size of 2"),
+        "a half": ("tokens_seen = 511.5", "should be a whole number"),
     },
     ("check_all_scores", ("all_scores",)): {
         "the winner only": (
             "def all_scores(text):\n    result = tweets_model(text)\n    return [(result['label'], result['score'])]",
-            "Return all of them",
+            "the winner alone",
         ),
-        "logits": (
-            "def all_scores(text):\n    logits = tweets_model.forward(text).logits[0].tolist()\n"
-            "    labels = tweets_model.config.id2label.values()\n"
-            "    return sorted(zip(labels, logits), key=lambda pair: pair[1], reverse=True)",
-            "Softmax",
-        ),
+        "logits": (scores("logits[0]"), "Those are the logits"),
+        "per cent": (scores(f"(100 * {SOFTMAX})"), "per cent"),
+        "sigmoid": (scores("logits[0].sigmoid()"), "sigmoid of each logit"),
+        "logarithms": (scores("logits[0].log_softmax(-1)"), "logarithms"),
+        "softmax twice": (scores(f"{SOFTMAX}.softmax(-1)"), "twice over"),
+        "softmax over the batch": (scores("logits.softmax(dim=0)[0]"), "go over the batch"),
+        "rounded to two digits": (scores(f"{SOFTMAX}.double().round(decimals=2)"), "to two digits"),
+        "rounded to three digits": (scores(f"{SOFTMAX}.double().round(decimals=3)"), "to three digits"),
         "the least probable first": (
-            "def all_scores(text):\n    scores = tweets_model.forward(text).logits[0].softmax(-1).tolist()\n"
-            "    return sorted(zip(tweets_model.config.id2label.values(), scores), key=lambda pair: pair[1])",
+            scores(SOFTMAX, "sorted(zip(labels, scores), key=lambda pair: pair[1])"),
             "other way round",
         ),
-        "not sorted": (
-            "def all_scores(text):\n    scores = tweets_model.forward(text).logits[0].softmax(-1).tolist()\n"
-            "    pairs = sorted(zip(tweets_model.config.id2label.values(), scores), key=lambda pair: pair[1])\n"
-            "    return [pairs[1], pairs[2], pairs[0]]",
-            "not sorted",
+        "in the order of the labels": (scores(SOFTMAX, "list(zip(labels, scores))"), "order of the labels. Sort"),
+        "sorted by the label": (scores(SOFTMAX, "sorted(zip(labels, scores))"), "order of the labels. Sort"),
+        "sorted by the label, from the back": (
+            scores(SOFTMAX, "sorted(zip(labels, scores), reverse=True)"),
+            "order of the labels, from the last",
+        ),
+        "sorted by something else": (
+            scores(SOFTMAX, "sorted(zip(labels, scores), key=lambda pair: abs(pair[1] - 0.4))"),
+            "should be [('POS', 0.99",
         ),
         "numbers instead of labels": (
-            "def all_scores(text):\n    scores = tweets_model.forward(text).logits[0].softmax(-1).tolist()\n"
-            "    return sorted(enumerate(scores), key=lambda pair: pair[1], reverse=True)",
+            scores(SOFTMAX, "sorted(enumerate(scores), key=lambda pair: pair[1], reverse=True)"),
             "id2label",
         ),
         "sorted scores beside unsorted labels": (
-            "def all_scores(text):\n    scores = tweets_model.forward(text).logits[0].softmax(-1).tolist()\n"
-            "    return list(zip(tweets_model.config.id2label.values(), sorted(scores, reverse=True)))",
-            "beside its own label",
+            scores(SOFTMAX, "list(zip(labels, sorted(scores, reverse=True)))"),
+            "stayed where they were",
         ),
-        "a dict": (
-            "def all_scores(text):\n    scores = tweets_model.forward(text).logits[0].softmax(-1).tolist()\n"
-            "    return dict(zip(tweets_model.config.id2label.values(), scores))",
-            "list of pairs",
+        "a dict": (scores(SOFTMAX, "dict(zip(labels, scores))"), "this is a dict"),
+        "pairs the wrong way round": (scores(SOFTMAX, "sorted(zip(scores, labels), reverse=True)"), "wrong way round"),
+        "scores alone": (
+            scores(SOFTMAX, "sorted(scores, reverse=True)"),
+            "should be a pair, such as ('POS', 0.9). It is 0.99",
         ),
-        "pairs the wrong way round": (
-            "def all_scores(text):\n    scores = tweets_model.forward(text).logits[0].softmax(-1).tolist()\n"
-            "    return sorted(zip(scores, tweets_model.config.id2label.values()), reverse=True)",
-            "wrong way round",
+        "triples": (scores(SOFTMAX, "[(0, *pair) for pair in zip(labels, scores)]"), "Yours is (0, 'NEG', 0.0003"),
+        "the first text's": (
+            "kept = {}\n\n"
+            + scores(SOFTMAX, "kept.setdefault(0, sorted(zip(labels, scores), key=lambda pair: -pair[1]))"),
+            "all_scores('The train leaves at nine') should be",
         ),
     },
     ("check_count_padding", ("count_padding",)): {
         "counts the real tokens": (
-            "def count_padding(texts):\n    batch = tokenizer(texts, padding=True, return_tensors='pt')\n"
-            "    return batch['attention_mask'].sum(dim=1).tolist()",
+            padding("batch['attention_mask'].sum(dim=1).tolist()"),
             "ones of the attention mask",
         ),
-        "one number for the batch": (
-            "def count_padding(texts):\n    batch = tokenizer(texts, padding=True, return_tensors='pt')\n"
-            "    return (batch['attention_mask'] == 0).sum().item()",
-            "for each text",
-        ),
+        "one number for the batch": (padding("(batch['attention_mask'] == 0).sum().item()"), "for the whole batch"),
+        "one number, as a tensor": (padding("(batch['attention_mask'] == 0).sum()"), "for the whole batch"),
         "forgets to pad": (
-            "def count_padding(texts):\n    return [mask.count(0) for mask in tokenizer(texts)['attention_mask']]",
-            "padding=True",
+            padding("[mask.count(0) for mask in batch['attention_mask']]", "tokenizer(texts)"),
+            "No padding at all",
         ),
         "pads each text alone": (
             "def count_padding(texts):\n"
             "    return [tokenizer(text, padding=True)['attention_mask'].count(0) for text in texts]",
-            "both at once",
+            "No padding at all",
         ),
         "takes special tokens for padding": (
-            "def count_padding(texts):\n    batch = tokenizer(texts, padding=True)\n"
-            "    return [sum(i in (0, 101, 102) for i in ids) for ids in batch['input_ids']]",
-            "off by 2",
+            padding("[sum(i in (0, 101, 102) for i in ids) for ids in batch['input_ids'].tolist()]"),
+            "Two too many",
+        ),
+        "pads to the limit": (
+            padding(
+                "(batch['attention_mask'] == 0).sum(dim=1).tolist()",
+                "tokenizer(texts, padding='max_length', return_tensors='pt')",
+            ),
+            "512 places",
+        ),
+        "words": (
+            "def count_padding(texts):\n    words = [len(text.split()) for text in texts]\n"
+            "    return [max(words) - count for count in words]",
+            "Those are words",
+        ),
+        "along the other dimension": (
+            padding("(batch['attention_mask'] == 0).sum(dim=0).tolist()"),
+            "should be [11, 0]. Yours is [0, 0, 0, 0, 1",
+        ),
+        "each text once": (
+            padding("(batch['attention_mask'] == 0).sum(dim=1).tolist()").replace(
+                "(texts,", "(list(dict.fromkeys(texts)),"
+            ),
+            "should be [4, 4, 0]. Yours is [4, 0]",
+        ),
+        "the shortest first": (
+            padding(
+                "(batch['attention_mask'] == 0).sum(dim=1).tolist()",
+                "texts.sort(key=len) or " + "tokenizer(texts, padding=True, return_tensors='pt')",
+            ),
+            "changes what it is given",
+        ),
+        "the mask itself": (padding("batch['attention_mask']"), "entry 0 of count_padding"),
+    },
+    ("check_fooled", ("fooling_sentence", "what_i_mean")): {
+        "the model is right": (fooled("I love this film", "POSITIVE"), "gets that one right"),
+        "the model is not sure": (fooled("I wish I could give it five stars.", "NEGATIVE"), "wrong, but not sure"),
+        "a word is no sentence": (fooled("great", "NEGATIVE"), "two words or more"),
+        "an own label": (fooled("I love this film", "ironic"), "says what you mean"),
+        "empty": (fooled(" ", "NEGATIVE"), "two words or more"),
+        "a number": (fooled("I love this film", 1), "what_i_mean should be a text"),
+        "several": (fooled(["I love this film"], "NEGATIVE"), "fooling_sentence should be a text"),
+    },
+}
+
+RIGHT = {
+    ("check_verdict", ("verdict",)): {
+        "unsure first": (
+            "def verdict(result, threshold=0.9):\n    if result['score'] < threshold:\n        return 'not sure'\n"
+            "    return 'positive' if result['label'] == 'POSITIVE' else 'negative'"
+        ),
+        "NumPy's": f"import numpy as np\n\n{verdict(ENOUGH)}\n\nof_python = verdict\n\ndef verdict(*a, **b):\n"
+        "    return np.str_(of_python(*a, **b))",
+    },
+    ("check_tokens_seen", ("tokens_seen",)): {
+        "NumPy's": "import numpy as np\n\ntokens_seen = np.int64(512)",
+        "torch's": "tokens_seen = torch.tensor(512)",
+        "with a point": "tokens_seen = 512.0",
+        "counted": "tokens_seen = preprocess('good ' * 1000)['input_ids'].numel()",
+    },
+    ("check_all_scores", ("all_scores",)): {
+        "tensors, in lists": (
+            "def all_scores(text):\n    scores = tweets_model.forward(text).logits.softmax(dim=1)[0]\n"
+            "    return [[tweets_model.config.id2label[i.item()], scores[i]] for i in scores.argsort(descending=True)]"
+        ),
+        "one by one": scores(SOFTMAX, "((label, score) for score, label in sorted(zip(scores, labels), reverse=True))"),
+        "the items of a dict": scores(SOFTMAX, "dict(sorted(zip(labels, scores), key=lambda pair: -pair[1])).items()"),
+        "rounded to four digits": scores(f"{SOFTMAX}.double().round(decimals=4)"),
+    },
+    ("check_count_padding", ("count_padding",)): {
+        "a tensor": padding("(1 - batch['attention_mask']).sum(dim=-1)"),
+        "an array": padding("(batch['attention_mask'] == 0).numpy().sum(axis=1)"),
+        "by the ids": padding("tuple((batch['input_ids'] == tokenizer.pad_token_id).sum(dim=1))"),
+        "by the lengths": (
+            "def count_padding(texts):\n    lengths = [len(ids) for ids in tokenizer(texts)['input_ids']]\n"
+            "    return (max(lengths) - length for length in lengths)"
         ),
     },
     ("check_fooled", ("fooling_sentence", "what_i_mean")): {
-        "the model is right": ("fooling_sentence, what_i_mean = 'I love this film', 'POSITIVE'", "gets that one right"),
-        "a word is no sentence": ("fooling_sentence, what_i_mean = 'great', 'NEGATIVE'", "three words"),
-        "an own label": ("fooling_sentence, what_i_mean = 'I love this film', 'ironic'", "POSITIVE"),
-        "empty": ("fooling_sentence, what_i_mean = ' ', 'NEGATIVE'", "is a sentence"),
+        "in small letters": fooled("If you like waiting, you will love this shop.", "negative "),
+        "two words": fooled("Great doorstop.", "NEGATIVE"),
     },
 }
 
 
 @proves("argmax", "`POSITIVE`", "higher")
 def the_place_of_the_highest_logit_is_the_label():
-    assert {0: "NEGATIVE", 1: "POSITIVE"}[torch.tensor([-1.2, 3.4]).argmax().item()] == "POSITIVE"
-    assert torch.tensor([3.5, 3.4]).argmax().item() == 0
+    names = AutoConfig.from_pretrained(checkpoint(SENTIMENT_MODEL)).id2label
+    assert names == {0: "NEGATIVE", 1: "POSITIVE"}
+    assert names[torch.tensor([-1.2, 3.4]).argmax().item()] == "POSITIVE"
+    assert names[torch.tensor([3.5, 3.4]).argmax().item()] == "NEGATIVE"
 
 
-@proves("softmax", "Nothing")
+@proves("softmax", "`[8.8, 13.4]`")
 def adding_to_all_logits_changes_no_score():
     logits = torch.tensor([-1.2, 3.4], dtype=torch.float64)
-    torch.testing.assert_close((logits + 10).softmax(0), logits.softmax(0))
-    assert (logits * 10).softmax(0).max() > logits.softmax(0).max()
+    scores = logits.softmax(0)
+    assert [f"{score:.2f}" for score in scores] == ["0.01", "0.99"]
+    torch.testing.assert_close(torch.tensor([8.8, 13.4], dtype=torch.float64).softmax(0), scores)
+    assert [f"{score:.4f}" for score in torch.tensor([-2.4, 6.8]).softmax(0)] == ["0.0001", "0.9999"]
+    assert [f"{score:.2f}" for score in torch.tensor([1.2, 3.4]).softmax(0)] == ["0.10", "0.90"]
 
 
 @proves("mask", "padding")
 def zeros_of_the_mask_are_padding_and_nothing_else():
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint("distilbert-base-uncased-finetuned-sst-2-english"))
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint(SENTIMENT_MODEL))
     batch = tokenizer(["short", "a text with 漢 and much longer"], padding=True, return_tensors="pt")
     assert torch.equal(batch["attention_mask"] == 0, batch["input_ids"] == tokenizer.pad_token_id)
     assert tokenizer("\U00013000")["attention_mask"] == [1, 1, 1]
@@ -166,7 +270,7 @@ def zeros_of_the_mask_are_padding_and_nothing_else():
 def a_renamed_folder_still_loads(tmp_path):
 
     for hub_id in (
-        "distilbert-base-uncased-finetuned-sst-2-english",
+        SENTIMENT_MODEL,
         "finiteautomata/bertweet-base-sentiment-analysis",
     ):
         original = AutoModelForSequenceClassification.from_pretrained(checkpoint(hub_id))
@@ -177,14 +281,16 @@ def a_renamed_folder_still_loads(tmp_path):
 
 @proves("tokenizer", "meaningless")
 def another_vocabularys_ids_are_read_as_other_words():
-    folder = checkpoint("distilbert-base-uncased-finetuned-sst-2-english")
+    folder = checkpoint(SENTIMENT_MODEL)
     own = AutoTokenizer.from_pretrained(folder)
-    other = Tokenizer(models.BPE())
-    other.train_from_iterator(["a wonderful film that I loved"] * 9, trainers.BpeTrainer(vocab_size=200))
-    ids = other.encode("a wonderful film that I loved").ids
-    logits = AutoModelForSequenceClassification.from_pretrained(folder)(torch.tensor([ids])).logits
-    assert torch.isfinite(logits).all()
-    assert "wonderful" not in own.decode(ids)
+    same = AutoTokenizer.from_pretrained(checkpoint("finiteautomata/bertweet-base-sentiment-analysis"))
+    other = AutoTokenizer.from_pretrained(checkpoint("HuggingFaceTB/SmolLM2-135M-Instruct"))
+    model = AutoModelForSequenceClassification.from_pretrained(folder)
+    for text in ("I hope you're enjoying this course so far", "I don't like this course so far"):
+        ids = other(text)["input_ids"]
+        assert torch.isfinite(model(torch.tensor([ids])).logits).all()
+        assert not {*own.decode(ids).split()} & {*text.lower().split()}
+        assert same(text)["input_ids"] == own(text)["input_ids"]
 
 
 EQUIVALENT: dict[str, dict[str, str]] = {
@@ -210,10 +316,4 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "line 1: 'What a masterpiece of boredom.' becomes 'What a masterpiece of boredom'": "it fools the model without a full stop, too",
         "line 2: 'NEGATIVE' becomes 'negative'": "a label is taken in any case",
     },
-}
-
-HOLES = {
-    "count_padding": [
-        "line 3: texts = list(dict.fromkeys(texts)) comes first",
-    ],
 }
