@@ -142,7 +142,13 @@ def check_all_scores(all_scores: Callable[[str], list[tuple[str, float]]]) -> st
     compare(
         all_scores,
         "all_scores",
-        [("HuggingFace pipelines are awesome!",), ("The train leaves at nine",), ("I don't like this course so far",)],
+        [
+            ("HuggingFace pipelines are awesome!",),
+            ("The train leaves at nine",),
+            ("I don't like this course so far",),
+            ("The box is lovely, the phone in it is broken",),
+            ("Is it open on Sunday? I hope so!",),
+        ],
         solve=right,
         read=_pairs,
         same=_same_pairs,
