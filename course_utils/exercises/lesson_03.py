@@ -29,7 +29,7 @@ def _tweets_logits(text: str) -> torch.Tensor:
 
 
 class Result(TypedDict):
-    """What a pipeline says of one text."""
+    """An answer of a pipeline, about one text."""
 
     label: str
     score: float
@@ -211,7 +211,7 @@ def _pairs(found: object, call: str) -> Pairs:
 
 
 def _same_pairs(first: Pairs, second: Pairs) -> bool:
-    """Whether two lists of pairs are the same, up to 0.0001 in a number."""
+    """Tell whether two lists of pairs are the same, up to 0.0001 in a number."""
     if len(first) != len(second):
         return False
     both = [parts for pairs in zip(first, second, strict=True) for parts in zip(*pairs, strict=True)]
