@@ -74,8 +74,11 @@ def check_verdict(verdict: Callable[..., str]) -> str:
     def at_least_the_default(result: Result, threshold: float = 0.9) -> str:
         return at_least(result)
 
+    def by_name(result: Result, *threshold: float) -> str:
+        return verdict(result, **dict(zip(["threshold"], threshold, strict=False)))
+
     compare(
-        verdict,
+        by_name,
         "verdict",
         cases,
         solve=at_least,
@@ -90,8 +93,6 @@ def check_verdict(verdict: Callable[..., str]) -> str:
             ),
         },
     )
-    if verdict(results(0.7)[0], threshold=0.6) != "positive":
-        raise WrongAnswerError("verdict(result, threshold=0.6) should be what verdict(result, 0.6) is.")
     return "A sure answer, or none. Who reads the texts that are left over decides where the threshold lies."
 
 

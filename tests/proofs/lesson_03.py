@@ -205,6 +205,7 @@ RIGHT = {
             "def verdict(result, threshold=0.9):\n    if result['score'] < threshold:\n        return 'not sure'\n"
             "    return 'positive' if result['label'] == 'POSITIVE' else 'negative'"
         ),
+        "by its name alone": verdict(ENOUGH).replace("result, ", "result, *, "),
         "NumPy's": f"import numpy as np\n\n{verdict(ENOUGH)}\n\nof_python = verdict\n\ndef verdict(*a, **b):\n"
         "    return np.str_(of_python(*a, **b))",
     },
