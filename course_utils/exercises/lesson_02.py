@@ -75,9 +75,9 @@ FRONTS: list[tuple[str, dict[str, Any], str]] = [
     ("---\nNote: a rule follows\n----\n\nText.\n", {}, "Four dashes close no block."),
     ("---\ntitle: One\n---", {"title": "One"}, "The second line of dashes may be the last of the file."),
     (
-        "---\ntitle: 'One: two'\nformat:\n  html:\n    toc: true  # on the right\n---\n\nText.\n",
-        {"title": "One: two", "format": {"html": {"toc": True}}},
-        "YAML has quotes, comments, and keys inside of keys.",
+        "---\ntitle: 'One: two'\nformat:\n  html:\n    toc: true  # on the right\ndraft: false\nImage:\n---\n\nText.\n",
+        {"title": "One: two", "format": {"html": {"toc": True}}, "draft": False, "Image": None},
+        "YAML has quotes, comments, keys inside of keys, and keys without a value.",
     ),
 ]
 """Texts, with their front matter, and what is special about each."""

@@ -46,8 +46,9 @@ def check_verdict(verdict: Callable[..., str]) -> str:
     def read(answer: object, call: str) -> str:
         return answers.text(answer, call, "'positive', 'negative' or 'not sure'")
 
-    scores = (0.97, 0.61, 0.9, 0.8999, 0.51)
-    if all(len({read(verdict(result), f"verdict({result})") for result in results(score)}) == 1 for score in scores):
+    scores = (0.97, 0.61, 0.9, 0.8999999, 0.51)
+    verdicts = [[read(verdict(result), f"verdict({result})") for result in results(score)] for score in scores]
+    if all(good == bad for good, bad in verdicts) and verdicts[0] != verdicts[-1]:
         raise WrongAnswerError(
             "A POSITIVE and a NEGATIVE of the same score get the same verdict. A high score is not a good mood: "
             "it says how sure the model is of its label."
