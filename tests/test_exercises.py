@@ -1,8 +1,11 @@
 """Every exercise: its solution passes, its stub does not, and each wrong answer that people give gets its own hint."""
 
+import copy
 import functools
 import importlib
 import inspect
+import itertools
+import operator
 import sys
 
 import nbformat
@@ -112,6 +115,27 @@ def test_the_solution_passes_and_the_stub_does_not(path, name, solution):
         feedback = answers.checked(check.source, namespace)
         assert feedback.status == status, feedback.message
     assert check.outputs[0].data["text/plain"].startswith("○ Not answered yet.")
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "solution"),
+    [exercise for exercise in EXERCISES if hasattr(checks_module(exercise.values[0].name[:2]), "compare")],
+)
+def test_each_recognized_mistake_differs_from_the_right_answer_and_from_the_others(path, name, solution, monkeypatch):
+    module = checks_module(path.name[:2])
+
+    def compare_all(function, called, cases, *, solve, read, mistakes, same=operator.eq):
+        results = {
+            hint: [solved(*copy.deepcopy(case)) for case in cases]
+            for hint, solved in {"the right answer": solve, **mistakes}.items()
+        }
+        for (hint, one), (other_hint, other) in itertools.combinations(results.items(), 2):
+            assert not all(map(same, one, other)), (hint, other_hint)
+
+    monkeypatch.setattr(module, "compare", compare_all)
+    namespace = dict(names_of(path.name[:2]))
+    exec(solution, namespace)
+    assert answers.checked(answers.check_cells(lessons.read(path))[name][1].source, namespace).status == "right"
 
 
 @pytest.mark.parametrize(("path", "name", "solution"), EXERCISES)

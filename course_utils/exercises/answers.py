@@ -100,7 +100,7 @@ def text(answer: object, what: str, example: str = "such as 'abc'") -> str:
 
 
 def is_sentence(words: str) -> bool:
-    """Whether a text can be a sentence: it has two words, or one and a full stop; Chinese needs no space."""
+    """Tell whether a text can be a sentence: it has two words, or one and a full stop; Chinese needs no space."""
     letters = [letter for letter in words if letter.isalpha()]
     without_case = [letter for letter in letters if letter.lower() == letter.upper()]
     several = sum(any(map(str.isalpha, word)) for word in words.split()) >= 2 or len(without_case) >= 2

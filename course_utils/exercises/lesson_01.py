@@ -63,13 +63,13 @@ def check_megabytes(megabytes: Callable[[int, int], float]) -> str:
                 lambda parameters, bits: parameters / 1e6
             ),
             "Where are the bits? Each parameter takes `bits` of them.": lambda parameters, bits: parameters / 8e6,
-            "Four bits are half a byte, and `//` drops the half. Divide with `/`.": (
+            "Four bits are half a byte, and yours drops the half.": (
                 lambda parameters, bits: parameters * (bits // 8) / 1e6
             ),
-            "Whole bytes only: `//` drops what is left over. Divide with `/`.": (
+            "Whole bytes only: yours drops what is left over. Keep it.": (
                 lambda parameters, bits: parameters * bits // 8 / 1e6
             ),
-            "Whole megabytes only. The task asks for all digits: don't round, and divide with `/`.": (
+            "Whole megabytes only: yours drops the rest. The task asks for all digits.": (
                 lambda parameters, bits: parameters * bits // 8_000_000
             ),
             "That is rounded. The task asks for all digits.": rounded_to(0),

@@ -72,11 +72,12 @@ FRONTS: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("---title: One---\n", {}, "These dashes don't stand in lines of their own."),
     ("---\n\nNote: this text begins with a rule.\n", {}, "No second line of dashes closes a block here."),
+    ("---\nNote: a rule follows\n----\n\nText.\n", {}, "Four dashes close no block."),
     ("---\ntitle: One\n---", {"title": "One"}, "The second line of dashes may be the last of the file."),
     (
-        "---\ntitle: 'One: two'\nformat:\n  html:\n    toc: true  # on the right\n---\n\nText.\n",
-        {"title": "One: two", "format": {"html": {"toc": True}}},
-        "YAML has quotes, comments, and keys inside of keys.",
+        "---\ntitle: 'One: two'\nformat:\n  html:\n    toc: true  # on the right\ndraft: false\nImage:\n---\n\nText.\n",
+        {"title": "One: two", "format": {"html": {"toc": True}}, "draft": False, "Image": None},
+        "YAML has quotes, comments, keys inside of keys, and keys without a value.",
     ),
 ]
 """Texts, with their front matter, and what is special about each."""
@@ -151,6 +152,8 @@ def _braces(first: str) -> str:
         return "The name of a class has a dot before it in braces: {.callout-warning}."
     if OPENING.fullmatch(re.sub(r"\s*=\s*", "=", first)):
         return "No spaces around the equals sign in the braces."
+    if OPENING.fullmatch(re.sub(r"title=([^\"'}]*)", r'title="\1"', first)):
+        return 'Between the braces, a title of several words needs quotes: title="...".'
     return (
         f"The first line has three colons, and then the kind in braces: {{.callout-warning}}. Yours is {first!r:.80}."
     )

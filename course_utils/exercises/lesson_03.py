@@ -29,7 +29,7 @@ def _tweets_logits(text: str) -> torch.Tensor:
 
 
 class Result(TypedDict):
-    """What a pipeline says of one text."""
+    """An answer of a pipeline, about one text."""
 
     label: str
     score: float
@@ -46,8 +46,9 @@ def check_verdict(verdict: Callable[..., str]) -> str:
     def read(answer: object, call: str) -> str:
         return answers.text(answer, call, "'positive', 'negative' or 'not sure'")
 
-    scores = (0.97, 0.61, 0.9, 0.8999, 0.51)
-    if all(len({read(verdict(result), f"verdict({result})") for result in results(score)}) == 1 for score in scores):
+    scores = (0.97, 0.61, 0.9, 0.8999999, 0.51)
+    verdicts = [[read(verdict(result), f"verdict({result})") for result in results(score)] for score in scores]
+    if all(good == bad for good, bad in verdicts) and verdicts[0] != verdicts[-1]:
         raise WrongAnswerError(
             "A POSITIVE and a NEGATIVE of the same score get the same verdict. A high score is not a good mood: "
             "it says how sure the model is of its label."
@@ -74,8 +75,11 @@ def check_verdict(verdict: Callable[..., str]) -> str:
     def at_least_the_default(result: Result, threshold: float = 0.9) -> str:
         return at_least(result)
 
+    def by_name(result: Result, *threshold: float) -> str:
+        return verdict(result, **dict(zip(["threshold"], threshold, strict=False)))
+
     compare(
-        verdict,
+        by_name,
         "verdict",
         cases,
         solve=at_least,
@@ -90,8 +94,6 @@ def check_verdict(verdict: Callable[..., str]) -> str:
             ),
         },
     )
-    if verdict(results(0.7)[0], threshold=0.6) != "positive":
-        raise WrongAnswerError("verdict(result, threshold=0.6) should be what verdict(result, 0.6) is.")
     return "A sure answer, or none. Who reads the texts that are left over decides where the threshold lies."
 
 
@@ -142,7 +144,13 @@ def check_all_scores(all_scores: Callable[[str], list[tuple[str, float]]]) -> st
     compare(
         all_scores,
         "all_scores",
-        [("HuggingFace pipelines are awesome!",), ("The train leaves at nine",), ("I don't like this course so far",)],
+        [
+            ("HuggingFace pipelines are awesome!",),
+            ("The train leaves at nine",),
+            ("I don't like this course so far",),
+            ("The box is lovely, the phone in it is broken",),
+            ("Is it open on Sunday? I hope so!",),
+        ],
         solve=right,
         read=_pairs,
         same=_same_pairs,
@@ -205,7 +213,7 @@ def _pairs(found: object, call: str) -> Pairs:
 
 
 def _same_pairs(first: Pairs, second: Pairs) -> bool:
-    """Whether two lists of pairs are the same, up to 0.0001 in a number."""
+    """Tell whether two lists of pairs are the same, up to 0.0001 in a number."""
     if len(first) != len(second):
         return False
     both = [parts for pairs in zip(first, second, strict=True) for parts in zip(*pairs, strict=True)]

@@ -55,6 +55,7 @@ WRONG = {
         "one byte each": (megabytes("parameters / 1e6"), "One byte for each"),
         "whole bytes each": (megabytes("parameters * (bits // 8) / 1e6"), "half a byte"),
         "whole bytes": (megabytes("parameters * bits // 8 / 1e6"), "Whole bytes only"),
+        "whole bytes, by int()": (megabytes("int(parameters * bits / 8) / 1e6"), "Whole bytes only"),
         "whole megabytes": (megabytes("parameters * bits // 8_000_000"), "Whole megabytes only"),
         "rounded": (megabytes("round(parameters * bits / 8e6)"), "That is rounded"),
         "to one digit": (megabytes("round(parameters * bits / 8e6, 1)"), "to one digit"),

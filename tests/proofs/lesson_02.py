@@ -73,6 +73,14 @@ WRONG = {
             ),
             "Four dashes are no front matter",
         ),
+        "ends like a line of dashes": (
+            front(
+                "if not text.startswith('---\\n'):\n        return {}\n"
+                "    block, end, _ = text[3:].partition('\\n---')\n"
+                "    return (yaml.safe_load(block) or {}) if end else {}"
+            ),
+            "Four dashes close no block",
+        ),
         "needs an end": (
             front(
                 f"{LINES}if lines[0] != '---':\n        return {{}}\n"
@@ -89,7 +97,7 @@ WRONG = {
         ),
         "needs a line after it": (
             front(
-                "import re\n    found = re.match(r'---\\n(.*?)---\\n', text, re.DOTALL)\n"
+                "import re\n    found = re.match(r'---\\n(.*?)^---\\n', text, re.DOTALL | re.MULTILINE)\n"
                 "    return (yaml.safe_load(found[1]) or {}) if found else {}"
             ),
             "may be the last of the file",
@@ -117,6 +125,7 @@ WRONG = {
         "forgets the dot": (callout("::: {callout-warning}", HEADING, SENTENCE), "a dot before it"),
         "a comma": (callout('::: {.callout-warning, collapse="true"}', HEADING, SENTENCE), "No commas"),
         "spaces around the sign": (callout("::: {.callout-warning icon = false}", HEADING, SENTENCE), "equals sign"),
+        "a title without quotes": (callout("::: {.callout-warning title=Check your paths}", SENTENCE), "needs quotes"),
         "words after the braces": (callout(f"{WARNING} Careful!", HEADING, SENTENCE), "then the kind in braces"),
         "no kind": (callout(":::", HEADING, SENTENCE), "then the kind in braces"),
         "never closed": (callout(WARNING, HEADING, "", last=SENTENCE), "Nothing closes the callout"),

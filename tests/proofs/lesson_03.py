@@ -47,12 +47,12 @@ WRONG = {
             verdict(f"{ENOUGH} or result['score'] < 0.52", "'positive' if result['score'] > 0.52 else 'negative'"),
             "of the same score get the same verdict",
         ),
-        "never sure": (verdict("False"), "of the same score get the same verdict"),
+        "never sure": (verdict("False"), "'score': 0.97}) should be 'positive'. Yours is 'not sure'"),
         "more than, not at least": (verdict("result['score'] > threshold"), "use >= and not >"),
         "keeps the model's capitals": (verdict(ENOUGH, "result['label']"), "as the model spells it"),
         "another threshold": (
             verdict(ENOUGH, default="0.8"),
-            "'score': 0.8999}) should be 'not sure'. Yours is 'positive'",
+            "'score': 0.8999999}) should be 'not sure'. Yours is 'positive'",
         ),
         "a threshold of its own": (verdict("result['score'] >= 0.9"), "has no effect"),
         "always asks for a little more": (
@@ -205,6 +205,7 @@ RIGHT = {
             "def verdict(result, threshold=0.9):\n    if result['score'] < threshold:\n        return 'not sure'\n"
             "    return 'positive' if result['label'] == 'POSITIVE' else 'negative'"
         ),
+        "by its name alone": verdict(ENOUGH).replace("result, ", "result, *, "),
         "NumPy's": f"import numpy as np\n\n{verdict(ENOUGH)}\n\nof_python = verdict\n\ndef verdict(*a, **b):\n"
         "    return np.str_(of_python(*a, **b))",
     },
