@@ -43,7 +43,7 @@ COMMANDS = {
         "write the stubs of the exercises from their solutions",
         LEARN,
     ),
-    "mutants": ("course_build.lessons.mutants", "try each check on wrong answers that are made by machine", ALL),
+    "mutants": ("course_build.exercises.mutants", "try each check on wrong answers that are made by machine", ALL),
     "syllabus": ("course_build.lessons.syllabus", "write the syllabus from the lessons' front matter", LEARN),
     "cards": ("course_build.lessons.social_cards", "draw the pictures that shared links to the lessons show", ALL),
     "upgrade-report": (

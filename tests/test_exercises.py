@@ -14,7 +14,7 @@ from conftest import LESSONS, NOTEBOOKS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course_build.lessons import answers
+from course_build.exercises import answers
 from course_build.lessons import index as lessons
 from course_build.lessons.exercise_stubs import exercises, make_stub
 from course_utils.exercises import Feedback, WrongAnswerError, checker

@@ -6,8 +6,8 @@ import proofs
 import pytest
 from conftest import LESSONS
 
-from course_build.lessons.mutants import problems, try_lesson
-from course_build.lessons.mutations import mutants
+from course_build.exercises.mutants import problems, try_lesson
+from course_build.exercises.mutations import mutants
 
 PROOFS = proofs.load()
 

@@ -21,17 +21,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from course_build.lessons import answers
+from course_build.exercises import answers
+from course_build.exercises.mutations import Mutant, mutants
 from course_build.lessons import index as lessons
 from course_build.lessons.exercise_stubs import exercises
-from course_build.lessons.mutations import Mutant, mutants
 from course_build.paths import ROOT
 from course_utils.exercises import Feedback
 
 
 @dataclass
 class Trial:
-    """What became of one exercise's mutants: all of them, and those that its check says are right."""
+    """One exercise's mutants and what became of them: all, and those that its check says are right."""
 
     lesson: str
     exercise: str
