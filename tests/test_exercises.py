@@ -17,7 +17,7 @@ from conftest import LESSONS, NOTEBOOKS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course_build.exercises import answers
+from course_build.exercises import namespaces
 from course_build.lessons import index as lessons
 from course_build.lessons.exercise_stubs import exercises, make_stub
 from course_utils.exercises import Feedback, WrongAnswerError, checker
@@ -40,7 +40,7 @@ def names_of(lesson: str) -> dict:
     (path,) = NOTEBOOKS.glob(f"{lesson}_*.ipynb")
     codes = [code for of, *_, mistakes in WRONG if of == lesson for code, _ in mistakes.values()]
     codes += [code for of, *_, others in RIGHT if of == lesson for code in others.values()]
-    return answers.names(path, codes)
+    return namespaces.names(path, codes)
 
 
 PROOFS = proofs.load()
@@ -108,11 +108,11 @@ EXERCISES = [
 
 @pytest.mark.parametrize(("path", "name", "solution"), EXERCISES)
 def test_the_solution_passes_and_the_stub_does_not(path, name, solution):
-    stub, check = answers.check_cells(lessons.read(path))[name]
+    stub, check = namespaces.check_cells(lessons.read(path))[name]
     for code, status in ((solution, "right"), (stub.source, "open")):
         namespace = dict(names_of(path.name[:2]))
         exec(code, namespace)
-        feedback = answers.checked(check.source, namespace)
+        feedback = namespaces.checked(check.source, namespace)
         assert feedback.status == status, feedback.message
     assert check.outputs[0].data["text/plain"].startswith("○ Not answered yet.")
 
@@ -135,19 +135,19 @@ def test_each_recognized_mistake_differs_from_the_right_answer_and_from_the_othe
     monkeypatch.setattr(module, "compare", compare_all)
     namespace = dict(names_of(path.name[:2]))
     exec(solution, namespace)
-    assert answers.checked(answers.check_cells(lessons.read(path))[name][1].source, namespace).status == "right"
+    assert namespaces.checked(namespaces.check_cells(lessons.read(path))[name][1].source, namespace).status == "right"
 
 
 @pytest.mark.parametrize(("path", "name", "solution"), EXERCISES)
 def test_the_stub_is_what_the_rules_make_of_the_solution(path, name, solution):
-    stub, _ = answers.check_cells(lessons.read(path))[name]
+    stub, _ = namespaces.check_cells(lessons.read(path))[name]
     assert stub.source == make_stub(solution), "run `python -m course_build exercises`"
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_a_lesson_has_three_to_six_exercises_each_with_a_hint(path):
     notebook = nbformat.read(path, as_version=4)
-    found = answers.check_cells(lessons.read(path))
+    found = namespaces.check_cells(lessons.read(path))
     assert 3 <= len(found) <= 6
     hints = [cell.source for cell in notebook.cells if "<summary>Hint</summary>" in cell.source]
     assert len(hints) == len(found)

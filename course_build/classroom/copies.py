@@ -220,7 +220,9 @@ def _changes(before: list[NotebookNode], new: list[NotebookNode]) -> list[tuple[
         kind = "code" if cell.cell_type == "code" else "text"
         before_lines, lines = was.source.splitlines() if was else [], cell.source.splitlines()
         # A cell of text may have several headings. The change belongs to the last one before it.
-        same = next((at for at, (a, b) in enumerate(zip(before_lines, lines, strict=False)) if a != b), len(before_lines))
+        same = next(
+            (at for at, (a, b) in enumerate(zip(before_lines, lines, strict=False)) if a != b), len(before_lines)
+        )
         headings = [line.lstrip("# ") for line in lines[: same + 1] if line.startswith("#") and kind == "text"]
         section = headings[-1] if headings else section
         if was is None:
