@@ -48,5 +48,5 @@ def _explains(
 
 
 def about(found: float, value: float) -> bool:
-    """Whether two numbers agree to one part in two million, as float32 does, or to 1e-9 where they are near 0."""
+    """Compare two numbers to one part in two million, as float32 does, or to 1e-9 where they are near 0."""
     return math.isclose(found, value, rel_tol=5e-7, abs_tol=1e-9)
