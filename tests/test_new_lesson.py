@@ -98,7 +98,7 @@ def test_a_lessons_life_is_as_the_page_tells_it(tmp_path: Path) -> None:
     assert made.keys() - before.keys() == {path.as_posix() for path in lesson_files.parts(name)}
     assert {path for path in before if made[path] != before[path]} == {"_quarto.yml", "glossary.qmd", "syllabus.qmd"}
     of_the_lesson = f"{name} or check_most_frequent or check_split_words or check_share or (test_quizzes and {number})"
-    prove(checkout, "exercises", "notebooks", "quizzes", "rerun", also=of_the_lesson)
+    prove(checkout, "exercises", "mutants", "notebooks", "quizzes", "rerun", also=of_the_lesson)
     assert "runs of cells, the same each time" in run(checkout, "rerun", number)
     for lint in (["check"], ["format", "--check"]):
         done = python(checkout, "-m", "ruff", *lint, "notebooks", "course_utils", "tests/proofs")

@@ -3,6 +3,9 @@
 There is one module a lesson, and one `check_...` function an exercise. A check never raises, whatever it is given, and
 asks no network. `Feedback` is what it returns; `checker` makes a check of a function that says what is wrong. In a
 learner's folder a right answer is remembered (`course_utils.classroom.progress_record`).
+
+Most checks are of a function, and are a call of `cases.run_cases`: the cases, what is right, and the mistakes that
+people make, each with its hint. `answers` reads what comes, in any dress: Python's, NumPy's, torch's.
 """
 
 from __future__ import annotations
