@@ -5,14 +5,10 @@ import torch
 
 from course_utils.exercises import WrongAnswerError
 from course_utils.exercises.answers import number
-from course_utils.exercises.cases import run_cases, shown
+from course_utils.exercises.cases import about, refuse_known, run_cases, shown
 
 CASES = [([1, 2],), ([3, 5, 4],), ([],)]
-MISTAKES = [
-    ("the largest", max),
-    ("how many", len),
-    ("the first", lambda numbers: numbers[0]),
-]
+MISTAKES = {"the largest": max, "how many": len, "the first": lambda numbers: numbers[0]}
 
 
 def run(total, **options):
@@ -57,7 +53,7 @@ def test_what_is_wrong_before_an_exception_is_said_first():
 
 
 def test_a_sign_is_seen_in_the_answer_itself():
-    signs = [("too much", lambda found, expected: found >= expected)]
+    signs = {"too much": lambda found, expected: found >= expected}
     assert sentence(lambda numbers: sum(numbers) + 1, signs=signs) == "too much"
     assert "should give" in sentence(lambda numbers: sum(numbers) - 1, signs=signs)
 
@@ -66,20 +62,57 @@ def test_a_function_that_changes_what_it_gets_or_remembers_its_calls_is_told_so(
     def takes_out(numbers):
         return sum(numbers.pop() for _ in range(len(numbers)))
 
-    assert sentence(takes_out) == "Your function changed the list that it was given. Build a new one."
+    assert sentence(takes_out) == "Your function changed the list that it was given. Work on a copy."
 
     def remembers(numbers, calls=[]):  # noqa: B006 - that is the mistake
         calls.append(numbers)
         return sum(numbers) + (len(calls) > len(CASES))
 
-    assert (
-        sentence(remembers) == "total([1, 2]) gave something else the second time. Does it remember its earlier calls?"
-    )
+    assert sentence(remembers) == "total([]) gave something else the second time. Does it remember its earlier calls?"
     x = torch.ones(2, 3)
     for change in (lambda x: x.mul_(2), lambda x: x.unsqueeze_(0)):
         with pytest.raises(WrongAnswerError, match="changed the tensor"):
             run_cases(change, "double", [(x,)], lambda x: 2 * x, read=lambda found, _: found.clone())
     assert torch.equal(x, torch.ones(2, 3))
+    layer = torch.nn.Linear(2, 3)
+    weight = layer.weight.detach().clone()
+    for change in (lambda layer: layer.weight.data.mul_(2), lambda layer: setattr(layer, "bias", None)):
+        with pytest.raises(WrongAnswerError, match="changed the module"):
+            run_cases(change, "double", [(layer,)], lambda _: 0, read=lambda *_: 0)
+    run_cases(lambda layer: layer(torch.ones(2)), "apply", [(layer,)], lambda _: 0, read=lambda *_: 0)
+    assert torch.equal(layer.weight, weight)
+
+
+def test_each_case_is_asked_again():
+    def keeps_the_second(numbers, kept={}):  # noqa: B006 - that is the mistake
+        result = sum(numbers) + (len(numbers) == 3 and 3 in kept)
+        kept[len(numbers)] = result
+        return result
+
+    assert sentence(keeps_the_second).startswith("total([3, 5, 4]) gave something else the second time.")
+
+
+def test_a_check_can_explain_the_first_case_that_differs():
+    def explain(found, right, numbers):
+        return f"{len(numbers)} numbers make {right}, not {found:g}."
+
+    assert sentence(lambda numbers: 3, explain=explain) == "3 numbers make 12, not 3."
+    assert sentence(len, explain=explain) == "how many"
+
+
+def test_the_mistake_that_explains_every_result_is_named():
+    mistakes = {
+        "doubled": lambda number: 2 * number,
+        "squared": lambda number: number**2,
+        "turned round": lambda number: 1 / number,
+    }
+    for found, hint in (([0, 4, 6], "doubled"), ([0, 4, 9], "squared")):
+        with pytest.raises(WrongAnswerError, match=hint):
+            refuse_known(found, [(0,), (2,), (3,)], mistakes)
+    for found in ([0, 4, 7], [0, 0.5, 1 / 3]):  # the second is turned round, but for 0
+        refuse_known(found, [(0,), (2,), (3,)], mistakes)
+    with pytest.raises(WrongAnswerError, match="turned round"):
+        refuse_known([0.3333333], [(3,)], mistakes, about)
 
 
 def test_what_is_no_function_is_named():

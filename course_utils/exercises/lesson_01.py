@@ -6,8 +6,8 @@ import math
 import operator
 from collections.abc import Callable
 
-from course_utils.exercises import WrongAnswerError, answers, checker, need_function
-from course_utils.exercises.calls import compare
+from course_utils.exercises import WrongAnswerError, answers, checker
+from course_utils.exercises.cases import run_cases
 
 BITS = {"fp32": 32, "bf16": 16, "int8": 8, "int4": 4}
 
@@ -37,16 +37,15 @@ def check_shape(product_shape: tuple[int, int]) -> str:
 @checker
 def check_megabytes(megabytes: Callable[[int, int], float]) -> str:
     """Exercise 2: parameters and bits to megabytes."""
-    need_function(megabytes, "megabytes")
 
     def rounded_to(digits: int) -> Callable[[int, int], float]:
         return lambda parameters, bits: round(parameters * bits / 8e6, digits)
 
-    compare(
+    run_cases(
         megabytes,
         "megabytes",
         [(66_955_010, 32), (7_000_000_000, 4), (1_000_000, 8), (12_345_678, 16), (333, 4), (3, 4), (0, 32)],
-        solve=lambda parameters, bits: parameters * bits / 8e6,
+        lambda parameters, bits: parameters * bits / 8e6,
         read=answers.number,
         same=_close,
         mistakes={
@@ -84,7 +83,6 @@ def check_megabytes(megabytes: Callable[[int, int], float]) -> str:
 @checker
 def check_best_precision(best_precision: Callable[[int, float], str | None]) -> str:
     """Exercise 3: the most exact precision that fits."""
-    need_function(best_precision, "best_precision")
     billion = 10**9
     cases = [
         (parameters, memory)
@@ -108,11 +106,11 @@ def check_best_precision(best_precision: Callable[[int, float], str | None]) -> 
             return answer
         return answers.text(answer, call, f"one of {', '.join(BITS)}, or None")
 
-    compare(
+    run_cases(
         best_precision,
         "best_precision",
         [*cases, (3, 1), (3, 2), (1, 0)],
-        solve=best,
+        best,
         read=read,
         mistakes={
             "Yours gives int4 wherever that fits. Stop at the first that fits.": (

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from course_utils.exercises import WrongAnswerError, answers, checker, need_function
-from course_utils.exercises.calls import compare
+from course_utils.exercises.cases import run_cases
 from course_utils.models import SENTIMENT_MODEL, checkpoint
 
 if TYPE_CHECKING:
@@ -78,11 +78,11 @@ def check_verdict(verdict: Callable[..., str]) -> str:
     def by_name(result: Result, *threshold: float) -> str:
         return verdict(result, **dict(zip(["threshold"], threshold, strict=False)))
 
-    compare(
+    run_cases(
         by_name,
         "verdict",
         cases,
-        solve=at_least,
+        at_least,
         read=read,
         mistakes={
             "A score of exactly the threshold is enough: the task says at least, so use >= and not >.": more_than,
@@ -124,7 +124,6 @@ Pairs = list[tuple[str | float, str | float]]
 @checker
 def check_all_scores(all_scores: Callable[[str], list[tuple[str, float]]]) -> str:
     """Exercise 3: every label with its probability, the most probable first."""
-    need_function(all_scores, "all_scores")
     labels = list(_pipeline(TWEETS_MODEL).config.id2label.values())
 
     def best_first(scores: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[str], Pairs]:
@@ -141,7 +140,7 @@ def check_all_scores(all_scores: Callable[[str], list[tuple[str, float]]]) -> st
     def beside_others(text: str) -> Pairs:
         return list(zip(labels, [score for _, score in right(text)], strict=True))
 
-    compare(
+    run_cases(
         all_scores,
         "all_scores",
         [
@@ -151,7 +150,7 @@ def check_all_scores(all_scores: Callable[[str], list[tuple[str, float]]]) -> st
             ("The box is lovely, the phone in it is broken",),
             ("Is it open on Sunday? I hope so!",),
         ],
-        solve=right,
+        right,
         read=_pairs,
         same=_same_pairs,
         mistakes={
@@ -226,7 +225,6 @@ def _same_pairs(first: Pairs, second: Pairs) -> bool:
 @checker
 def check_count_padding(count_padding: Callable[[list[str]], list[int]]) -> str:
     """Exercise 4: how many padding tokens each text of a batch gets."""
-    need_function(count_padding, "count_padding")
     tokenizer = _pipeline(SENTIMENT_MODEL).tokenizer
 
     def lengths(texts: list[str]) -> list[int]:
@@ -240,7 +238,7 @@ def check_count_padding(count_padding: Callable[[list[str]], list[int]]) -> str:
             return answers.whole(found, call)
         return answers.wholes(found, call, "a list with a whole number for each text")
 
-    compare(
+    run_cases(
         count_padding,
         "count_padding",
         [
@@ -251,7 +249,7 @@ def check_count_padding(count_padding: Callable[[list[str]], list[int]]) -> str:
             (["twice", "twice", "and something else, too"],),
             (["", "nothing stands before this one"],),
         ],
-        solve=padding,
+        padding,
         read=read,
         mistakes={
             "You counted the ones of the attention mask: the real tokens. Padding is where the mask is 0.": lengths,

@@ -68,27 +68,23 @@ def check_join_pieces(join_pieces: Callable[[list[str]], str]) -> str:
         [(pieces,) for pieces in cases],
         _joined,
         read=_one_text,
-        mistakes=[
-            ("The ## are still there. A piece with ## goes on with the last word.", " ".join),
-            (
-                "There is no space between the words: all pieces are glued together.",
-                lambda pieces: "".join(piece.removeprefix("##") for piece in pieces),
+        mistakes={
+            "The ## are still there. A piece with ## goes on with the last word.": " ".join,
+            "There is no space between the words: all pieces are glued together.": (
+                lambda pieces: "".join(piece.removeprefix("##") for piece in pieces)
             ),
-            (
-                "The ## are gone, but the piece should go on with the word before it, without a space.",
-                lambda pieces: " ".join(piece.removeprefix("##") for piece in pieces),
+            "The ## are gone, but the piece should go on with the word before it, without a space.": (
+                lambda pieces: " ".join(piece.removeprefix("##") for piece in pieces)
             ),
-        ],
-        signs=[
-            (
-                "There is a space too many at the beginning or at the end.",
-                lambda found, expected: found.strip(" ") == expected,
+        },
+        signs={
+            "There is a space too many at the beginning or at the end.": (
+                lambda found, expected: found.strip(" ") == expected
             ),
-            (
-                "A # that is a token of its own was lost. Only a ## at the beginning of a piece is a mark.",
-                lambda found, expected: found.split() == expected.replace("#", "").split(),
+            "A # that is a token of its own was lost. Only a ## at the beginning of a piece is a mark.": (
+                lambda found, expected: found.split() == expected.replace("#", "").split()
             ),
-        ],
+        },
     )
     return "Text to pieces and back. What normalizing took away, capitals and accents, no one can bring back."
 
@@ -140,34 +136,28 @@ def check_keep_the_end(keep_the_end: Callable[[list[int], int], list[int]]) -> s
         [*((ids(length), limit) for length, limit in sizes), (named, 9), (named, 5), (named, 10)],
         _end_kept,
         read=places,
-        mistakes=[
-            (
-                "That is the beginning, and its [SEP] is lost. The task asks for the end of the text.",
-                lambda given, limit: given[:limit],
+        mistakes={
+            "That is the beginning, and its [SEP] is lost. The task asks for the end of the text.": (
+                lambda given, limit: given[:limit]
             ),
-            (
-                "The special tokens are right, but you kept the beginning. Keep the last ids of the text.",
-                lambda given, limit: given if len(given) <= limit else [*given[: limit - 1], given[-1]],
+            "The special tokens are right, but you kept the beginning. Keep the last ids of the text.": (
+                lambda given, limit: given if len(given) <= limit else [*given[: limit - 1], given[-1]]
             ),
-            (
-                "The end is there, but the first id should be that of [CLS]: the model reads off its place.",
-                lambda given, limit: given[-limit:],
+            "The end is there, but the first id should be that of [CLS]: the model reads off its place.": (
+                lambda given, limit: given[-limit:]
             ),
-            (
-                "You kept max_length ids of the text, and the special tokens came on top. They count, too.",
-                lambda given, limit: [given[0], *given[1:-1][-limit:], given[-1]],
+            "You kept max_length ids of the text, and the special tokens came on top. They count, too.": (
+                lambda given, limit: [given[0], *given[1:-1][-limit:], given[-1]]
             ),
-            (
-                "With max_length=2 the whole text stays: x[-0:] is not the last 0 ids, it is all of x.",
+            "With max_length=2 the whole text stays: x[-0:] is not the last 0 ids, it is all of x.": (
                 lambda given, limit: (
                     given if len(given) <= limit else [given[0], *given[1:-1][-(limit - 2) :], given[-1]]
-                ),
+                )
             ),
-            (
-                "You keep one id too few: the last max_length - 2 ids have the [SEP] with them.",
-                lambda given, limit: given if len(given) <= limit else [given[0], *given[-(limit - 2) :]],
+            "You keep one id too few: the last max_length - 2 ids have the [SEP] with them.": (
+                lambda given, limit: given if len(given) <= limit else [given[0], *given[-(limit - 2) :]]
             ),
-        ],
+        },
     )
     return "The verdict at the end is safe, and both special tokens are where the model expects them."
 
@@ -205,27 +195,23 @@ def check_bpe_step(bpe_step: Callable[[Words], Words]) -> str:
         [(words,) for words in cases],
         _step,
         read=_words,
-        mistakes=[
-            ("Nothing was merged. The most frequent pair should be one piece now.", dict),
-            (
-                "You counted each word once. A pair counts as often as its word was seen: add the number, not 1.",
-                lambda words: _merged(words, _best(dict.fromkeys(words, 1))),
+        mistakes={
+            "Nothing was merged. The most frequent pair should be one piece now.": dict,
+            "You counted each word once. A pair counts as often as its word was seen: add the number, not 1.": (
+                lambda words: _merged(words, _best(dict.fromkeys(words, 1)))
             ),
-            (
-                "Only the first such pair in a word was merged. In banana the pair a n stands twice.",
-                lambda words: _merged(words, _best(words), most=1),
+            "Only the first such pair in a word was merged. In banana the pair a n stands twice.": (
+                lambda words: _merged(words, _best(words), most=1)
             ),
-            (
-                'You search a text of pieces and spaces: in "un o" that finds "n o", but un is another piece than n.',
-                _step_in_text,
+            'You search a text of pieces and spaces: in "un o" that finds "n o", but un is another piece than n.': (
+                _step_in_text
             ),
-        ],
-        signs=[
-            (
-                "The pair is merged, but the numbers are others. How often a word was seen must not change.",
-                lambda found, expected: found.keys() == expected.keys(),
+        },
+        signs={
+            "The pair is merged, but the numbers are others. How often a word was seen must not change.": (
+                lambda found, expected: found.keys() == expected.keys()
             )
-        ],
+        },
     )
     return "One step of the trainer. Thousands of those, and you have a vocabulary."
 
@@ -340,30 +326,24 @@ def check_fill_batches(fill_batches: Callable[[list[int], int], list[list[int]]]
         read=_as_batches,
         same=lambda found, expected: expected.are(found),
         write=lambda found: shown(found.batches if isinstance(found, Batches) else found, 160),
-        mistakes=[
-            (
-                "You add up the texts' own lengths. A batch takes its number of texts times its longest: the short "
-                "ones are filled up.",
-                by(lambda batch, budget: sum(batch) <= budget),
+        mistakes={
+            "You add up the texts' own lengths. A batch takes its number of texts times its longest: the short "
+            "ones are filled up.": by(lambda batch, budget: sum(batch) <= budget),
+            "Each text has a batch of its own. Many would have fitted into the one before.": by(lambda *_: False),
+            "A text that fills the budget to the last place would have fitted, too: at most, not less than.": (
+                by(lambda batch, budget: len(batch) * max(batch) < budget)
             ),
-            ("Each text has a batch of its own. Many would have fitted into the one before.", by(lambda *_: False)),
-            (
-                "A text that fills the budget to the last place would have fitted, too: at most, not less than.",
-                by(lambda batch, budget: len(batch) * max(batch) < budget),
+            "The last batch is lost. Was it put into the list, after the loop?": by(within, kept=slice(-1)),
+            "You begin with the longest text. Take them from the shortest on.": by(within, longest_first=True),
+        },
+        signs={
+            "Those are the lengths. A batch lists the places of its texts: 0 for the first, and so on.": (
+                lambda found, expected: sorted(chain(*found)) == sorted(expected.lengths)
             ),
-            ("The last batch is lost. Was it put into the list, after the loop?", by(within, kept=slice(-1))),
-            ("You begin with the longest text. Take them from the shortest on.", by(within, longest_first=True)),
-        ],
-        signs=[
-            (
-                "Those are the lengths. A batch lists the places of its texts: 0 for the first, and so on.",
-                lambda found, expected: sorted(chain(*found)) == sorted(expected.lengths),
+            "You take the texts as they come. The task takes them from the shortest to the longest.": (
+                lambda found, expected: list(chain(*found)) == list(range(len(expected.lengths)))
             ),
-            (
-                "You take the texts as they come. The task takes them from the shortest to the longest.",
-                lambda found, expected: list(chain(*found)) == list(range(len(expected.lengths))),
-            ),
-        ],
+        },
     )
     return "Little padding, and every batch takes about the same memory. Lesson 6 trains with such batches."
 

@@ -68,40 +68,33 @@ def check_soften(soften: Callable[[list[float], float], list[float]]) -> str:
         read=numbers,
         same=_close,
         write=_rounded,
-        mistakes=[
-            (
-                "That is softmax without the temperature. Divide the logits by it first.",
-                lambda logits, _: _softmax(logits),
+        mistakes={
+            "That is softmax without the temperature. Divide the logits by it first.": (
+                lambda logits, _: _softmax(logits)
             ),
-            (
-                "You multiplied by the temperature. Dividing makes the logits smaller, and the answer softer.",
-                lambda logits, temperature: _softmax([logit * temperature for logit in logits]),
+            "You multiplied by the temperature. Dividing makes the logits smaller, and the answer softer.": (
+                lambda logits, temperature: _softmax([logit * temperature for logit in logits])
             ),
-            (
-                "You divided the probabilities. They no longer add up to 1: divide the logits, then take softmax.",
-                lambda logits, temperature: [share / temperature for share in _softmax(logits)],
+            "You divided the probabilities. They no longer add up to 1: divide the logits, then take softmax.": (
+                lambda logits, temperature: [share / temperature for share in _softmax(logits)]
             ),
-            (
-                "Those are the logits, divided. Softmax makes probabilities of them.",
-                lambda logits, temperature: [logit / temperature for logit in logits],
+            "Those are the logits, divided. Softmax makes probabilities of them.": (
+                lambda logits, temperature: [logit / temperature for logit in logits]
             ),
-            (
-                "You take the sigmoid of each logit by itself. Softmax shares out 1 among all of them.",
-                lambda logits, temperature: [1 / (1 + math.exp(-logit / temperature)) for logit in logits],
+            "You take the sigmoid of each logit by itself. Softmax shares out 1 among all of them.": (
+                lambda logits, temperature: [1 / (1 + math.exp(-logit / temperature)) for logit in logits]
             ),
-            (
-                "Those are the logarithms of the right probabilities: log_softmax.",
+            "Those are the logarithms of the right probabilities: log_softmax.": (
                 lambda logits, temperature: [
                     math.log(share) for share in _softmax([logit / temperature for logit in logits])
-                ],
+                ]
             ),
-            (
-                "The probabilities are right and in percent. Let them add up to 1.",
+            "The probabilities are right and in percent. Let them add up to 1.": (
                 lambda logits, temperature: [
                     100 * share for share in _softmax([logit / temperature for logit in logits])
-                ],
+                ]
             ),
-        ],
+        },
     )
     return "The order stays, the distances shrink: at a high temperature a teacher tells what it thinks of every label."
 
@@ -167,45 +160,36 @@ def check_rms_norm(rms_norm: Callable[..., torch.Tensor]) -> str:
             and torch.allclose(found.to(expected), expected, rtol=0, atol=TOLERANCE, equal_nan=True)
         ),
         write=_tensor_as_text,
-        mistakes=[
-            ("That is layer norm: it subtracts the mean first. RMS norm leaves the mean where it is.", layer_norm),
-            (
-                "You divide by the right root, and subtract the mean before. RMS norm leaves the mean.",
-                lambda x, weight, eps=1e-6: (x - mean(x)) / (mean(x**2) + eps).sqrt() * weight,
+        mistakes={
+            "That is layer norm: it subtracts the mean first. RMS norm leaves the mean where it is.": layer_norm,
+            "You divide by the right root, and subtract the mean before. RMS norm leaves the mean.": (
+                lambda x, weight, eps=1e-6: (x - mean(x)) / (mean(x**2) + eps).sqrt() * weight
             ),
-            (
-                "The weight is missing: multiply each number by its own at the end.",
-                lambda x, weight, eps=1e-6: norm(x, torch.ones_like(weight), eps),
+            "The weight is missing: multiply each number by its own at the end.": (
+                lambda x, weight, eps=1e-6: norm(x, torch.ones_like(weight), eps)
             ),
-            (
-                "The root is missing: you divide by the mean square itself.",
-                lambda x, weight, eps=1e-6: x / (mean(x**2) + eps) * weight,
+            "The root is missing: you divide by the mean square itself.": (
+                lambda x, weight, eps=1e-6: x / (mean(x**2) + eps) * weight
             ),
-            (
-                "You took the sum of the squares. The mean divides it by how many there are.",
-                lambda x, weight, eps=1e-6: x / ((x**2).sum(dim=-1, keepdim=True) + eps).sqrt() * weight,
+            "You took the sum of the squares. The mean divides it by how many there are.": (
+                lambda x, weight, eps=1e-6: x / ((x**2).sum(dim=-1, keepdim=True) + eps).sqrt() * weight
             ),
-            (
-                "You averaged over the whole tensor. Each vector has its own mean: dim=-1.",
-                lambda x, weight, eps=1e-6: x / ((x**2).mean() + eps).sqrt() * weight,
+            "You averaged over the whole tensor. Each vector has its own mean: dim=-1.": (
+                lambda x, weight, eps=1e-6: x / ((x**2).mean() + eps).sqrt() * weight
             ),
-            (
-                "You averaged over the first dimension. The numbers of a vector lie in the last: dim=-1.",
-                lambda x, weight, eps=1e-6: x / ((x**2).mean(dim=0, keepdim=True) + eps).sqrt() * weight,
+            "You averaged over the first dimension. The numbers of a vector lie in the last: dim=-1.": (
+                lambda x, weight, eps=1e-6: x / ((x**2).mean(dim=0, keepdim=True) + eps).sqrt() * weight
             ),
-            (
-                "There is no eps under the root. A vector of zeros becomes 0 / 0 without it, and eps moves small ones.",
-                lambda x, weight, eps=1e-6: x / mean(x**2).sqrt() * weight,
+            "There is no eps under the root. A vector of zeros becomes 0 / 0 without it, and eps moves small ones.": (
+                lambda x, weight, eps=1e-6: x / mean(x**2).sqrt() * weight
             ),
-            (
-                "eps stands outside of the root. In the formula it is added to the mean, under the root.",
-                lambda x, weight, eps=1e-6: x / (mean(x**2).sqrt() + eps) * weight,
+            "eps stands outside of the root. In the formula it is added to the mean, under the root.": (
+                lambda x, weight, eps=1e-6: x / (mean(x**2).sqrt() + eps) * weight
             ),
-            (
-                "With another eps your function gives the same. Use the eps that it is given.",
-                lambda x, weight, eps=1e-6: norm(x, weight, 1e-6),
+            "With another eps your function gives the same. Use the eps that it is given.": (
+                lambda x, weight, eps=1e-6: norm(x, weight, 1e-6)
             ),
-        ],
+        },
     )
     return "Torch's own rms_norm gives the same. It does without the mean and the bias: less to compute, less to learn."
 
@@ -239,36 +223,24 @@ def check_count_layer(count_layer: Callable[[int, int], int]) -> str:
         [(8, 20), (12, 48), (32, 40), (64, 64), (24, 10)],
         _layer_parameters,
         read=whole,
-        mistakes=[
-            (
-                "The six biases are missing: each linear layer has one for each number that it makes.",
-                missing(lambda width, wide: 5 * width + wide),
+        mistakes={
+            "The six biases are missing: each linear layer has one for each number that it makes.": (
+                missing(lambda width, wide: 5 * width + wide)
             ),
-            (
-                "4 times width is missing. That is the four biases of attention, or the two layer norms with a weight "
-                "and a bias each.",
-                missing(lambda width, wide: 4 * width),
+            "4 times width is missing. That is the four biases of attention, or the two layer norms with a weight "
+            "and a bias each.": missing(lambda width, wide: 4 * width),
+            "Those are the six tables. Each has a bias, and there are two layer norms.": (
+                lambda width, wide: 4 * width * width + 2 * width * wide
             ),
-            (
-                "Those are the six tables. Each has a bias, and there are two layer norms.",
-                lambda width, wide: 4 * width * width + 2 * width * wide,
+            "width times width + width is missing: as much as one of attention's four tables and its bias. Is it "
+            "out_lin?": missing(lambda width, wide: width * width + width),
+            "2 times width is missing: as much as one of the two layer norms, or the bias of both.": (
+                missing(lambda width, wide: 2 * width)
             ),
-            (
-                "width times width + width is missing: as much as one of attention's four tables and its bias. Is it "
-                "out_lin?",
-                missing(lambda width, wide: width * width + width),
-            ),
-            (
-                "2 times width is missing: as much as one of the two layer norms, or the bias of both.",
-                missing(lambda width, wide: 2 * width),
-            ),
-            (
-                "You have the bias of the second linear layer as long as that of the first. It makes the vector short "
-                "again, and its bias has width numbers.",
-                missing(lambda width, wide: width - wide),
-            ),
-            ("That is six layers. The task asks for one.", lambda width, wide: 6 * _layer_parameters(width, wide)),
-        ],
+            "You have the bias of the second linear layer as long as that of the first. It makes the vector short "
+            "again, and its bias has width numbers.": missing(lambda width, wide: width - wide),
+            "That is six layers. The task asks for one.": lambda width, wide: 6 * _layer_parameters(width, wide),
+        },
         write=lambda count: f"{count:,}",
     )
     return "The tables grow with the square of the width: twice as wide is about four times as many."
@@ -302,42 +274,34 @@ def check_window_mask(window_mask: Callable[[int, int], torch.Tensor]) -> str:
         read=_mask,
         same=torch.equal,
         write=lambda table: shown(table.int().tolist(), 200),
-        signs=[
-            (
-                "The mask is a table of the shape (length, length): a row for each who looks, and a column for whom.",
-                lambda found, expected: found.dim() != 2,
+        signs={
+            "The mask is a table of the shape (length, length): a row for each who looks, and a column for whom.": (
+                lambda found, expected: found.dim() != 2
             )
-        ],
-        mistakes=[
-            (
-                "Turned round: True is where a token may look, as in share_out's `allowed`.",
-                lambda length, reach: distance(length).abs() > reach,
+        },
+        mistakes={
+            "Turned round: True is where a token may look, as in share_out's `allowed`.": (
+                lambda length, reach: distance(length).abs() > reach
             ),
-            (
-                "The token at the distance of reach is still seen: <=, not <.",
-                lambda length, reach: distance(length).abs() < reach,
+            "The token at the distance of reach is still seen: <=, not <.": (
+                lambda length, reach: distance(length).abs() < reach
             ),
-            (
-                "That one looks back only. The window is open on both sides.",
-                lambda length, reach: (distance(length).abs() <= reach).tril(),
+            "That one looks back only. The window is open on both sides.": (
+                lambda length, reach: (distance(length).abs() <= reach).tril()
             ),
-            (
-                "That one looks ahead only. The window is open on both sides.",
-                lambda length, reach: (distance(length).abs() <= reach).triu(),
+            "That one looks ahead only. The window is open on both sides.": (
+                lambda length, reach: (distance(length).abs() <= reach).triu()
             ),
-            (
-                "Each token may look at itself, too.",
-                lambda length, reach: (distance(length).abs() <= reach) & (distance(length) != 0),
+            "Each token may look at itself, too.": (
+                lambda length, reach: (distance(length).abs() <= reach) & (distance(length) != 0)
             ),
-            (
-                "One side of the window has no end: the distance counts on both sides, so take it without its sign.",
-                lambda length, reach: distance(length) <= reach,
+            "One side of the window has no end: the distance counts on both sides, so take it without its sign.": (
+                lambda length, reach: distance(length) <= reach
             ),
-            (
-                "Everyone sees everyone. The window ends where the distance is more than reach.",
-                lambda length, reach: torch.ones(length, length).bool(),
+            "Everyone sees everyone. The window ends where the distance is more than reach.": (
+                lambda length, reach: torch.ones(length, length).bool()
             ),
-        ],
+        },
     )
     return "For long texts this saves nearly all of the work: the looks grow with the length, not with its square."
 

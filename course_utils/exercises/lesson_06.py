@@ -85,61 +85,45 @@ def check_find_leaks(find_leaks: Callable[[list[str], list[str]], list[str]]) ->
         cases,
         leaks,
         read=functools.partial(texts, kind="a list of texts, in their order"),
-        mistakes=[
-            ("You compare whole texts. One of its sentences is enough for a leak.", by(lambda text: [_words(text)])),
-            (
-                "You compare the texts word for word: commas, capitals and spaces should not count.",
-                by(lambda text: [text]),
+        mistakes={
+            "You compare whole texts. One of its sentences is enough for a leak.": by(lambda text: [_words(text)]),
+            "You compare the texts word for word: commas, capitals and spaces should not count.": (
+                by(lambda text: [text])
             ),
-            (
-                "You compare the sentences as they were written: commas, capitals and spaces should not count.",
-                by(lambda text: [part for part in re.split("[.!?]", text) if _words(part)]),
+            "You compare the sentences as they were written: commas, capitals and spaces should not count.": (
+                by(lambda text: [part for part in re.split("[.!?]", text) if _words(part)])
             ),
-            ("You look at the first sentence of a text. Look at all of them.", by(lambda text: _sentences(text)[:1])),
-            ("You compare single words. Compare whole sentences.", by(lambda text: _words(text).split())),
-            (
-                "You find a sentence inside of a longer one. Compare whole sentences.",
+            "You look at the first sentence of a text. Look at all of them.": by(lambda text: _sentences(text)[:1]),
+            "You compare single words. Compare whole sentences.": by(lambda text: _words(text).split()),
+            "You find a sentence inside of a longer one. Compare whole sentences.": (
                 lambda known, texts: [
                     text for text in texts if any(part in " | ".join(map(_words, known)) for part in _sentences(text))
-                ],
+                ]
             ),
-            (
-                "Of some sentences normalise leaves nothing, and nothing equals nothing. Leave out what is empty.",
-                by(lambda text: [_words(part) for part in re.split("[.!?]", text)]),
+            "Of some sentences normalise leaves nothing, and nothing equals nothing. Leave out what is empty.": (
+                by(lambda text: [_words(part) for part in re.split("[.!?]", text)])
             ),
-            (
-                "You cut at commas, too. A sentence ends at a full stop, an exclamation mark or a question mark.",
-                by(lambda text: _sentences(text, "[.!?,]")),
+            "You cut at commas, too. A sentence ends at a full stop, an exclamation mark or a question mark.": (
+                by(lambda text: _sentences(text, "[.!?,]"))
             ),
-            (
-                "You cut at full stops only. A sentence ends at ! and ?, too.",
-                by(lambda text: _sentences(text, "[.]")),
+            "You cut at full stops only. A sentence ends at ! and ?, too.": by(lambda text: _sentences(text, "[.]")),
+            "You cut only where a space follows. A sentence ends at its mark, with or without a space.": (
+                by(lambda text: _sentences(text, r"[.!?]\s"))
             ),
-            (
-                "You cut only where a space follows. A sentence ends at its mark, with or without a space.",
-                by(lambda text: _sentences(text, r"[.!?]\s")),
+            "You leave out sentences of one word. Leave out only those of which normalise leaves nothing.": (
+                by(lambda text: [sentence for sentence in _sentences(text) if " " in sentence])
             ),
-            (
-                "You leave out sentences of one word. Leave out only those of which normalise leaves nothing.",
-                by(lambda text: [sentence for sentence in _sentences(text) if " " in sentence]),
+            "Return the texts as they came, not what is left of them after normalise.": (
+                lambda known, texts: list(map(_words, leaks(known, texts)))
             ),
-            (
-                "Return the texts as they came, not what is left of them after normalise.",
-                lambda known, texts: list(map(_words, leaks(known, texts))),
+            "A text that comes twice is found once. Return each of the texts that leaks.": (
+                lambda known, texts: list(dict.fromkeys(leaks(known, texts)))
             ),
-            (
-                "A text that comes twice is found once. Return each of the texts that leaks.",
-                lambda known, texts: list(dict.fromkeys(leaks(known, texts))),
+            "Those are the texts that don't leak. Return the others.": (
+                lambda known, texts: [text for text in texts if text not in leaks(known, texts)]
             ),
-            (
-                "Those are the texts that don't leak. Return the others.",
-                lambda known, texts: [text for text in texts if text not in leaks(known, texts)],
-            ),
-            (
-                "Those are the known texts. Return those of the other list.",
-                lambda known, texts: leaks(texts, known),
-            ),
-        ],
+            "Those are the known texts. Return those of the other list.": lambda known, texts: leaks(texts, known),
+        },
     )
     return "Copies and half copies, whatever their commas. Run it before you train, not after you have celebrated."
 
@@ -175,58 +159,48 @@ def check_cosine_rate(cosine_rate: Callable[[int, int, float], float]) -> str:
         read=number,
         same=lambda found, expected: abs(found - expected) <= 1e-6,
         write=lambda found: f"{found:.6g}",
-        mistakes=[
-            (
-                "That falls in a straight line, as the lesson's does. The task asks for a cosine.",
-                after_the_warm_up(lambda t: 1 - t),
+        mistakes={
+            "That falls in a straight line, as the lesson's does. The task asks for a cosine.": (
+                after_the_warm_up(lambda t: 1 - t)
             ),
-            (
-                "Your rate falls below zero: a cosine goes from 1 to -1. Add 1, and halve it.",
-                after_the_warm_up(lambda t: math.cos(math.pi * t)),
+            "Your rate falls below zero: a cosine goes from 1 to -1. Add 1, and halve it.": (
+                after_the_warm_up(lambda t: math.cos(math.pi * t))
             ),
-            (
-                "After the warm-up yours is twice as high as it should be: 1 plus a cosine goes up to 2, so halve it.",
-                after_the_warm_up(lambda t: 1 + math.cos(math.pi * t)),
+            "After the warm-up yours is twice as high as it should be: 1 plus a cosine goes up to 2, so halve it.": (
+                after_the_warm_up(lambda t: 1 + math.cos(math.pi * t))
             ),
-            (
-                "You take degrees, 180, for pi. The cosine of math and of NumPy counts in radians.",
-                after_the_warm_up(lambda t: (1 + math.cos(180 * t)) / 2),
+            "You take degrees, 180, for pi. The cosine of math and of NumPy counts in radians.": (
+                after_the_warm_up(lambda t: (1 + math.cos(180 * t)) / 2)
             ),
-            (
-                "You begin to fall at step 0: your t is step / steps. It is 0 at the end of the warm-up.",
+            "You begin to fall at step 0: your t is step / steps. It is 0 at the end of the warm-up.": (
                 lambda step, steps, peak: (
                     rate(step, steps, peak) if step < steps // 10 else peak * half_cosine(step / steps)
-                ),
+                )
             ),
-            (
-                "There is no warm-up in yours: the first tenth rises in a straight line from 0.",
-                lambda step, steps, peak: peak * half_cosine((step - steps // 10) / (steps - steps // 10)),
+            "There is no warm-up in yours: the first tenth rises in a straight line from 0.": (
+                lambda step, steps, peak: peak * half_cosine((step - steps // 10) / (steps - steps // 10))
             ),
-            (
-                "The peak is missing: your rate goes up to 1, whatever the peak is.",
-                lambda step, steps, peak: rate(step, steps, 1.0),
+            "The peak is missing: your rate goes up to 1, whatever the peak is.": (
+                lambda step, steps, peak: rate(step, steps, 1.0)
             ),
-            (
-                "The peak is missing after the warm-up: your rate falls from 1, whatever the peak is.",
-                lambda step, steps, peak: rate(step, steps, peak if step < steps // 10 else 1.0),
+            "The peak is missing after the warm-up: your rate falls from 1, whatever the peak is.": (
+                lambda step, steps, peak: rate(step, steps, peak if step < steps // 10 else 1.0)
             ),
-            (
-                "You fall to 0 at step steps - 1. t is 1 at steps.",
+            "You fall to 0 at step steps - 1. t is 1 at steps.": (
                 lambda step, steps, peak: (
                     rate(step, steps, peak)
                     if step < steps // 10
                     else peak * half_cosine((step - steps // 10) / (steps - 1 - steps // 10))
-                ),
+                )
             ),
-            (
-                "Your warm-up is steps / 10 long. It is steps // 10: with 19 steps there is one.",
+            "Your warm-up is steps / 10 long. It is steps // 10: with 19 steps there is one.": (
                 lambda step, steps, peak: (
                     peak * step / (steps / 10)
                     if step < steps / 10
                     else peak * half_cosine((step - steps / 10) / (steps - steps / 10))
-                ),
+                )
             ),
-        ],
+        },
     )
     return "Slowly down at first, then faster, then slowly again. It is the schedule of many large models."
 
@@ -253,44 +227,35 @@ def check_lora_parameters(lora_parameters: Callable[[Shapes, int], int]) -> str:
         lambda shapes, r: sum(r * (rows + columns) for rows, columns in shapes),
         read=whole,
         write=lambda count: f"{count:,}",
-        mistakes=[
-            (
-                "That is what the matrices have themselves. LoRA leaves them alone.",
-                lambda shapes, r: sum(rows * columns for rows, columns in shapes),
+        mistakes={
+            "That is what the matrices have themselves. LoRA leaves them alone.": (
+                lambda shapes, r: sum(rows * columns for rows, columns in shapes)
             ),
-            (
-                "Those are all the numbers. Count the trained ones only: A and B, not W.",
-                lambda shapes, r: sum(rows * columns + r * (rows + columns) for rows, columns in shapes),
+            "Those are all the numbers. Count the trained ones only: A and B, not W.": (
+                lambda shapes, r: sum(rows * columns + r * (rows + columns) for rows, columns in shapes)
             ),
-            (
-                "That is B alone, which has r columns. A is trained, too.",
-                lambda shapes, r: sum(r * rows for rows, _ in shapes),
+            "That is B alone, which has r columns. A is trained, too.": (
+                lambda shapes, r: sum(r * rows for rows, _ in shapes)
             ),
-            (
-                "That is A alone, which has r rows. B is trained, too.",
-                lambda shapes, r: sum(r * columns for _, columns in shapes),
+            "That is A alone, which has r rows. B is trained, too.": (
+                lambda shapes, r: sum(r * columns for _, columns in shapes)
             ),
-            (
-                "You counted the first matrix only. Sum over all the shapes.",
-                lambda shapes, r: r * sum(shapes[0]) if shapes else 0,
+            "You counted the first matrix only. Sum over all the shapes.": (
+                lambda shapes, r: r * sum(shapes[0]) if shapes else 0
             ),
-            (
-                "You counted each shape once. Four matrices of the same shape are four matrices.",
-                lambda shapes, r: sum(r * (rows + columns) for rows, columns in set(shapes)),
+            "You counted each shape once. Four matrices of the same shape are four matrices.": (
+                lambda shapes, r: sum(r * (rows + columns) for rows, columns in set(shapes))
             ),
-            (
-                "Where is r? A has r rows, and B has r columns.",
-                lambda shapes, r: sum(rows + columns for rows, columns in shapes),
+            "Where is r? A has r rows, and B has r columns.": (
+                lambda shapes, r: sum(rows + columns for rows, columns in shapes)
             ),
-            (
-                "A is r times columns, B is rows times r. Add the two; don't multiply them.",
-                lambda shapes, r: sum(r * rows * columns for rows, columns in shapes),
+            "A is r times columns, B is rows times r. Add the two; don't multiply them.": (
+                lambda shapes, r: sum(r * rows * columns for rows, columns in shapes)
             ),
-            (
-                "You multiply the two thin matrices' numbers, with r in both. Add them.",
-                lambda shapes, r: sum(r * rows * r * columns for rows, columns in shapes),
+            "You multiply the two thin matrices' numbers, with r in both. Add them.": (
+                lambda shapes, r: sum(r * rows * r * columns for rows, columns in shapes)
             ),
-        ],
+        },
     )
     return "r times rows plus columns, for each matrix. Double r, and you double the adapter; the model stays as it is."
 
@@ -370,42 +335,30 @@ def check_best_step(best_step: Callable[[History, int], int]) -> str:
         lambda history, patience: lowest(seen(history, patience))[0],
         read=functools.partial(number, example=75),
         write=lambda step: f"{step:g}",
-        mistakes=[
-            (
-                "That is the step with the lowest loss of all. The training had stopped before it: where patience "
-                "looks in a row brought no new best.",
-                lambda history, patience: lowest(history)[0],
+        mistakes={
+            "That is the step with the lowest loss of all. The training had stopped before it: where patience "
+            "looks in a row brought no new best.": lambda history, patience: lowest(history)[0],
+            "You stop there, but the weights to keep are older: those of the step with the lowest loss so far.": (
+                lambda history, patience: seen(history, patience)[-1][0]
             ),
-            (
-                "You stop there, but the weights to keep are older: those of the step with the lowest loss so far.",
-                lambda history, patience: seen(history, patience)[-1][0],
+            "That is a loss. Return the step at which it was measured.": (
+                lambda history, patience: lowest(seen(history, patience))[1]
             ),
-            (
-                "That is a loss. Return the step at which it was measured.",
-                lambda history, patience: lowest(seen(history, patience))[1],
+            "That is a place in the list. Return the step that stands there.": (
+                lambda history, patience: history.index(lowest(seen(history, patience)))
             ),
-            (
-                "That is a place in the list. Return the step that stands there.",
-                lambda history, patience: history.index(lowest(seen(history, patience))),
+            "You stop at the first look that is not better, whatever the patience is.": (
+                lambda history, patience: lowest(seen(history, 1))[0]
             ),
-            (
-                "You stop at the first look that is not better, whatever the patience is.",
-                lambda history, patience: lowest(seen(history, 1))[0],
+            "Each new best sets your count back to 0. Yours goes on counting.": counting_through,
+            "You wait for one look too many. Stop as soon as patience looks in a row brought no new best.": (
+                lambda history, patience: lowest(seen(history, patience + 1))[0]
             ),
-            ("Each new best sets your count back to 0. Yours goes on counting.", counting_through),
-            (
-                "You wait for one look too many. Stop as soon as patience looks in a row brought no new best.",
-                lambda history, patience: lowest(seen(history, patience + 1))[0],
+            "You compare each loss with the one before it. Compare it with the lowest so far.": from_look_to_look,
+            "A loss as high as the best so far has not fallen below it: it is no new best, and the first counts.": (
+                with_the_last_of_equals
             ),
-            (
-                "You compare each loss with the one before it. Compare it with the lowest so far.",
-                from_look_to_look,
-            ),
-            (
-                "A loss as high as the best so far has not fallen below it: it is no new best, and the first counts.",
-                with_the_last_of_equals,
-            ),
-        ],
+        },
     )
     return "Early stopping: train until it gets worse for a while, and keep the best. Trainer has it as a callback."
 
@@ -447,28 +400,22 @@ def check_weakest_group(weakest_group: Callable[..., object]) -> str:
         lowest(accuracy),
         read=functools.partial(text, example="the name of a group, such as 'book'"),
         write_call=in_words,
-        mistakes=[
-            ("That is the strongest group. Look for the lowest accuracy.", lowest(lambda hits: -accuracy(hits))),
-            (
-                "That is the group with the most mistakes, and a large group has many. Divide by its size.",
-                lowest(lambda hits: sum(hits) - len(hits)),
+        mistakes={
+            "That is the strongest group. Look for the lowest accuracy.": lowest(lambda hits: -accuracy(hits)),
+            "That is the group with the most mistakes, and a large group has many. Divide by its size.": (
+                lowest(lambda hits: sum(hits) - len(hits))
             ),
-            (
-                "That is the group with the fewest hits, and a small group has few. Divide by its size.",
-                lowest(sum),
+            "That is the group with the fewest hits, and a small group has few. Divide by its size.": lowest(sum),
+            "That is the smallest group of those that are large enough. Which is the least often right?": lowest(len),
+            "Leave out groups smaller than at_least: three texts say nothing.": lowest(accuracy, lambda _: 0),
+            "A group of exactly at_least texts counts: 'at least' is >=, not >.": (
+                lowest(accuracy, lambda at_least: at_least + 1)
             ),
-            ("That is the smallest group of those that are large enough. Which is the least often right?", lowest(len)),
-            ("Leave out groups smaller than at_least: three texts say nothing.", lowest(accuracy, lambda _: 0)),
-            (
-                "A group of exactly at_least texts counts: 'at least' is >=, not >.",
-                lowest(accuracy, lambda at_least: at_least + 1),
+            "You ask for 20 texts, whatever at_least is.": lowest(accuracy, lambda _: 20),
+            "A group of which no answer is right is lost in yours. It has an accuracy of 0.": (
+                lowest(lambda hits: accuracy(hits) or math.inf)
             ),
-            ("You ask for 20 texts, whatever at_least is.", lowest(accuracy, lambda _: 20)),
-            (
-                "A group of which no answer is right is lost in yours. It has an accuracy of 0.",
-                lowest(lambda hits: accuracy(hits) or math.inf),
-            ),
-        ],
+        },
     )
     return "A model is as good as it is to the people whom it serves worst. Ask this of every model before you ship it."
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import copy
+import functools
 import math
 import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from course_utils.exercises import WrongAnswerError, answers, checker, need_function
-from course_utils.exercises.mistakes import about, refuse_known
+from course_utils.exercises.cases import about, refuse_known, run_cases
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,9 +60,8 @@ FILES = (
     (31, 5, 32, 6),
     (33, 16, 32, 0),
     (4096, 2.5, 256, 7),
-    (100, 3, 64, 12),
 )
-"""Parameters, bits, block, overhead: full blocks and others, bytes and parts of bytes, and one file twice."""
+"""Parameters, bits, block, overhead: full blocks and others, bytes and parts of bytes."""
 
 
 def _file(parameters: float, bits: float, block: float, overhead: float) -> float:
@@ -102,18 +101,21 @@ FILE_MISTAKES: Mapping[str, Callable[[float, float, float, float], float]] = {
 @checker
 def check_file_megabytes(file_megabytes: Callable[[float, float, int, float], float]) -> str:
     """Exercise 2: weights in blocks with an overhead, in MB."""
-    need_function(file_megabytes, "file_megabytes")
-    calls = [f"file_megabytes{file}" for file in FILES]
-    found = [answers.number(file_megabytes(*file), call, 12.5) for file, call in zip(FILES, calls, strict=True)]
-    expected = [_file(*file) for file in FILES]
-    if all(map(about, found, expected)):
-        return "Now you can read a catalogue: 4 bits in blocks of 32 with 4 bytes each are 5 bits a weight."
-    refuse_known(found, FILES, FILE_MISTAKES, about)
-    call, right, came = next(of for of in zip(calls, expected, found, strict=True) if not about(of[2], of[1]))
-    raise WrongAnswerError(f"{call} should be {right:.10g} MB. Yours is {came:.10g}.")
+    run_cases(
+        file_megabytes,
+        "file_megabytes",
+        FILES,
+        _file,
+        read=functools.partial(answers.number, example=12.5),
+        same=about,
+        write=lambda megabytes: f"{megabytes:.10g} MB",
+        mistakes=FILE_MISTAKES,
+    )
+    return "Now you can read a catalogue: 4 bits in blocks of 32 with 4 bytes each are 5 bits a weight."
 
 
 PACK_MISTAKES: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
+    "Those are still 32 numbers, a byte each. Two of them share a byte.": lambda levels: levels,
     "Turned round: the first 16 levels are the lower halves, the last 16 the upper ones.": (
         lambda levels: levels[16:] | levels[:16] << 4
     ),
@@ -137,32 +139,28 @@ def check_pack(pack: Callable[[np.ndarray], np.ndarray]) -> str:
     """Exercise 3: 32 levels in 16 bytes, in the order of Q4_1."""
     import numpy as np
 
-    need_function(pack, "pack")
     random = np.random.default_rng(7)
     blocks = [random.integers(0, 16, 32), np.arange(32) % 16, np.full(32, 15), np.zeros(32), random.integers(0, 16, 32)]
-    blocks = [block.astype(np.uint8) for block in [*blocks, blocks[0]]]
-    expected = [levels[:16] | levels[16:] << 4 for levels in blocks]
-    found: list[np.ndarray] = []
     types: set[str] = set()
-    for levels in blocks:
-        handed = levels.copy()
-        answer = pack(handed)
-        packed = _array(answer, "what pack returns", "an array of 16 bytes")
-        types.add(_type(answer))
-        if not np.array_equal(handed, levels):
-            raise WrongAnswerError("You changed the levels that you were given. Make a new array.")
-        if packed.shape == (32,) and np.array_equal(packed, levels):
-            raise WrongAnswerError("Those are still 32 numbers, a byte each. Two of them share a byte.")
-        if packed.shape != (16,):
+
+    def read(answer: object, call: str) -> np.ndarray:
+        packed = _array(answer, call, "an array of 16 bytes")
+        if packed.shape not in {(16,), (32,)}:  # of 32 numbers there are mistakes below
             raise WrongAnswerError(f"32 halves make 16 bytes; yours has the shape {packed.shape}.")
-        found.append(packed)
-    if not all(map(np.array_equal, found, expected)):
-        refuse_known(found, [(levels,) for levels in blocks], PACK_MISTAKES, np.array_equal)
-        place = [np.array_equal(*pair) for pair in zip(found, expected, strict=True)].index(False)
-        raise WrongAnswerError(
-            f"The levels {blocks[place].tolist()} should become {expected[place].tolist()}. "
-            f"Yours are {found[place].tolist()}."
-        )
+        types.add(_type(answer))
+        return packed
+
+    run_cases(
+        pack,
+        "pack",
+        [(block.astype(np.uint8),) for block in blocks],
+        lambda levels: levels[:16] | levels[16:] << 4,
+        read=read,
+        same=np.array_equal,
+        write=lambda packed: str(np.asarray(packed).tolist()),
+        write_call=lambda levels: f"pack({levels.tolist()})",
+        mistakes=PACK_MISTAKES,
+    )
     if others := types - {"uint8"}:
         raise WrongAnswerError(
             f"The numbers are right, and their type is {others.pop()}. In a file each has to be one byte: uint8."
@@ -196,36 +194,37 @@ def _array(answer: object, what: str, kind: str) -> np.ndarray:
 @checker
 def check_most_hurt(most_hurt: Callable[[torch.nn.Module], str]) -> str:
     """Exercise 4: the linear layer with the largest relative error after absmax at 8 bits."""
+    run_cases(
+        most_hurt,
+        "most_hurt",
+        [(module,) for module in _modules()],
+        lambda module: _hurt_most(module, _error),
+        read=_read_name,
+        mistakes=HURT_MISTAKES,
+        write_call=lambda module: "most_hurt(module)",
+        explain=_explain_name,
+    )
+    return "It is the shape of a matrix that counts, not its size: one outlier among small weights hurts the most."
+
+
+def _read_name(answer: object, call: str) -> str:
+    if isinstance(answer, tuple) and [type(part) for part in answer].count(str) == 1 < len(answer):
+        raise WrongAnswerError("Return the name alone, without its error.")
+    return answers.text(answer, call, "the name of a layer, such as 'ffn.lin2'")
+
+
+def _explain_name(name: str, right: str, module: torch.nn.Module) -> str:
     import torch
 
-    need_function(most_hurt, "most_hurt")
-    modules = _modules()
-    expected = [_hurt_most(module, _error) for module in modules]
-    found = []
-    for module, right in zip(modules, expected, strict=True):
-        handed = copy.deepcopy(module)
-        name = most_hurt(handed)
-        after = handed.state_dict()
-        if any(not torch.equal(weight, after[key]) for key, weight in module.state_dict().items()):
-            raise WrongAnswerError("You changed the module's weights. Whoever hands it over goes on using it.")
-        if isinstance(name, tuple) and right in name:
-            raise WrongAnswerError("Return the name alone, without its error.")
-        found.append(answers.text(name, "what most_hurt returns", "the name of a layer, such as 'ffn.lin2'"))
-    for name, module in zip(found, modules, strict=True):
-        parts = dict(module.named_modules())
-        if name.removesuffix(".weight") in _weights(module) and name not in parts:
-            raise WrongAnswerError("That is the name of a parameter. named_modules() gives the name of the layer.")
-        if name not in parts:
-            layers = ", ".join(_weights(module))
-            raise WrongAnswerError(f"The module has no linear layer called {name!r}. It has {layers}.")
-        if not isinstance(parts[name], torch.nn.Linear):
-            raise WrongAnswerError(f"{name!r} is not a linear layer. Look at torch.nn.Linear only.")
-    if found == expected:
-        return "It is the shape of a matrix that counts, not its size: one outlier among small weights hurts the most."
-    refuse_known(found, [(module,) for module in modules], HURT_MISTAKES)
-    module, name, right = next(of for of in zip(modules, found, expected, strict=True) if of[1] != of[2])
-    errors = ", ".join(f"{layer} {_error(weight):.2%}" for layer, weight in _weights(module).items())
-    raise WrongAnswerError(f"Relative errors: {errors}. The largest is that of {right!r}; yours is {name!r}.")
+    parts, weights = dict(module.named_modules()), _weights(module)
+    if name.removesuffix(".weight") in weights and name not in parts:
+        return "That is the name of a parameter. named_modules() gives the name of the layer."
+    if name not in parts:
+        return f"The module has no linear layer called {name!r}. It has {', '.join(weights)}."
+    if not isinstance(parts[name], torch.nn.Linear):
+        return f"{name!r} is not a linear layer. Look at torch.nn.Linear only."
+    errors = ", ".join(f"{layer} {_error(weight):.2%}" for layer, weight in weights.items())
+    return f"Relative errors: {errors}. The largest is that of {right!r}; yours is {name!r}."
 
 
 def _weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -364,7 +363,7 @@ BLOCK_MISTAKES: Mapping[str, Callable[[np.ndarray], tuple[float, float, np.ndarr
 
 
 def _rounded_alike(found: tuple[float, float, np.ndarray], other: tuple[float, float, np.ndarray]) -> bool:
-    """Whether a block has this step, this minimum and these levels, rounded; above 15, they may be cut to 15."""
+    """Compare step, minimum and rounded levels of a block with others; levels above 15 may be cut to 15."""
     import numpy as np
 
     apart = np.minimum(found[2], 15) - np.minimum(other[2], 15)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from course_utils.exercises import WrongAnswerError, answers, checker, need_function
-from course_utils.exercises.mistakes import refuse_known
+from course_utils.exercises.cases import run_cases
 
 if TYPE_CHECKING:
     import torch
@@ -130,32 +130,35 @@ def check_status_of(status_of: Callable[[bytes, int], int]) -> str:
 
 
 Run = Callable[[list[str]], "torch.Tensor"]
-Fidelity = tuple[Run, Run, list[list[str]], float]
+Fidelity = tuple[Run, Run, list[list[str]], float, bool, str]
+"""What `faithful` is given, what it should say, and what is true of the copy."""
 
 
 @checker
 def check_faithful(faithful: Callable[..., bool]) -> str:
     """Exercise 3: does one function give the logits of another, on every batch?"""
     need_function(faithful, "faithful")
-    cases = _copies()
-    found = []
-    for (run, reference, batches, tolerance), *_ in cases:
-        handed = [list(texts) for texts in batches]
-        found.append(answers.truth(faithful(run, reference, handed, tolerance), "what faithful returns"))
-        if handed != batches:
-            raise WrongAnswerError(
-                "You changed the batches that you were given. The next check is to be on the same ones."
-            )
-    expected = [right for _, right, _ in cases]
-    if found == expected:
-        return "It finds the low logit, the NaN, the wrong shape and the one bad text in the last batch."
-    refuse_known(found, [case for case, *_ in cases], FAITHFUL_MISTAKES)
-    (*_, tolerance), right, why = cases[[a == b for a, b in zip(found, expected, strict=True)].index(False)]
-    raise WrongAnswerError(f"With a tolerance of {tolerance:g} it should be {right}. {why}")
+
+    def ask(copy: Run, original: Run, batches: list[list[str]], tolerance: float, *_: object) -> bool:
+        return faithful(copy, original, batches, tolerance)
+
+    def explain(found: bool, right: bool, *case: Any) -> str:
+        return f"With a tolerance of {case[3]:g} it should be {right}. {case[5]}"
+
+    run_cases(
+        ask,
+        "faithful",
+        _copies(),
+        lambda *case: bool(case[4]),
+        read=answers.truth,
+        mistakes=FAITHFUL_MISTAKES,
+        write_call=lambda *case: f"faithful(copy, original, {case[2]}, {case[3]:g})",
+        explain=explain,
+    )
+    return "It finds the low logit, the NaN, the wrong shape and the one bad text in the last batch."
 
 
-def _copies() -> list[tuple[Fidelity, bool, str]]:
-    """Return what `faithful` is given, what it should say, and what is true of the copy."""
+def _copies() -> list[Fidelity]:
     import torch
 
     random = torch.Generator().manual_seed(8)
@@ -199,8 +202,8 @@ def _copies() -> list[tuple[Fidelity, bool, str]]:
 
     def case(
         copy: Run, right: bool, why: str, tolerance: float = 1e-4, of: Run = original, texts: list[list[str]] = batches
-    ) -> tuple[Fidelity, bool, str]:
-        return (copy, of, texts, tolerance), right, why
+    ) -> Fidelity:
+        return copy, of, texts, tolerance, right, why
 
     nan, inf = math.nan, math.inf
     return [
@@ -233,7 +236,6 @@ def _copies() -> list[tuple[Fidelity, bool, str]]:
         case(lambda texts: original(texts) + 0.00008, True, "All logits are off by 0.00008, which is within it."),
         case(large, True, "The same function on both sides is faithful.", of=large),
         case(moved(original, 0.5, 3), True, "All of these batches agree.", texts=[["a"], ["a", "b"]]),
-        case(original, True, "The same function on both sides is faithful."),
     ]
 
 
@@ -248,7 +250,7 @@ def _by(
 ) -> Callable[..., bool]:
     """Return an answer that compares a measure of each batch with the tolerance, and has a mistake or two."""
 
-    def faithful(copy: Run, original: Run, every: list[list[str]], allowed: float) -> bool:
+    def faithful(copy: Run, original: Run, every: list[list[str]], allowed: float, *_: object) -> bool:
         allowed = factor * (allowed if tolerance is None else tolerance)
         for texts in every[batches]:
             found, wanted = copy(texts), original(texts)
@@ -266,7 +268,7 @@ def _largest(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     return (found - wanted).abs().max()
 
 
-FAITHFUL_MISTAKES: Mapping[str, Callable[[Run, Run, list[list[str]], float], bool]] = {
+FAITHFUL_MISTAKES: Mapping[str, Callable[[Run, Run, list[list[str]], float, bool, str], bool]] = {
     "A logit that is too low is as wrong as one too high: take abs() first.": _by(lambda a, b: (a - b).max()),
     "Take abs() of the differences first, and compare the shapes before that.": _by(
         lambda a, b: (a - b).max(), shapes=False
@@ -291,22 +293,22 @@ FAITHFUL_MISTAKES: Mapping[str, Callable[[Run, Run, list[list[str]], float], boo
     "You compare with 0.0001, whatever the tolerance.": _by(_largest, tolerance=1e-4),
     "You allow ten times the tolerance.": _by(_largest, factor=10),
     "allclose adds a part of the size of the logits to the tolerance. Say rtol=0.": (
-        lambda copy, original, batches, allowed: all(
+        lambda copy, original, batches, allowed, *_: all(
             copy(texts).shape == original(texts).shape and copy(texts).allclose(original(texts), atol=allowed)
             for texts in batches
         )
     ),
     "A difference as large as the tolerance is within it: <=, and not <.": (
-        lambda copy, original, batches, allowed: all(
+        lambda copy, original, batches, allowed, *_: all(
             copy(texts).shape == original(texts).shape and bool(_largest(copy(texts), original(texts)) < allowed)
             for texts in batches
         )
     ),
     "You ask for equal logits. Floats that are added up in another order differ in the last digits.": (
-        lambda copy, original, batches, allowed: all(copy(texts).equal(original(texts)) for texts in batches)
+        lambda copy, original, batches, allowed, *_: all(copy(texts).equal(original(texts)) for texts in batches)
     ),
     "You compare the labels. They stay the same when the logits are a little wrong, until a text is a close call.": (
-        lambda copy, original, batches, allowed: all(
+        lambda copy, original, batches, allowed, *_: all(
             copy(texts).argmax(-1).equal(original(texts).argmax(-1)) for texts in batches
         )
     ),
@@ -324,7 +326,6 @@ MACHINES = (
     (10_000, 300, 300, 400, 3),
     (20_000, 350, 250, 400, 40),
     (2_000, 300, 60, 150, 1),
-    (16_000, 400, 90, 510, 8),
 )
 """Memory, program, model and batch in MB, and cores: one or the other ends first, exact fits, none at all."""
 
@@ -388,25 +389,31 @@ WORKERS_MISTAKES: Mapping[str, Callable[[int, int, int, int, int], float]] = {
 @checker
 def check_workers(workers: Callable[..., float]) -> str:
     """Exercise 4: how many workers a machine takes."""
-    need_function(workers, "workers")
-    found = []
-    for machine in MACHINES:
-        count = answers.number(workers(*machine), f"workers{machine}", 3)
-        if not count.is_integer():
-            raise WrongAnswerError(f"There is no part of a worker: workers{machine} returned {count:g}. Round down.")
-        found.append(int(count))
-    expected = [
-        min(cores, 7 * memory // (10 * (program + model + batch))) for memory, program, model, batch, cores in MACHINES
-    ]
-    if found == expected:
-        return "Memory or cores, whichever ends first. And where not even one fits, it says so."
-    refuse_known(found, MACHINES, WORKERS_MISTAKES)
-    machine, right, came = next(of for of in zip(MACHINES, expected, found, strict=True) if of[1] != of[2])
-    memory, program, model, batch, cores = machine
-    raise WrongAnswerError(
-        f"workers{machine} should be {right}: each takes {program + model + batch:,} of {7 * memory // 10:,} MB, and "
-        f"there are {cores} cores. Yours is {came}."
+    run_cases(
+        workers,
+        "workers",
+        MACHINES,
+        lambda memory, program, model, batch, cores: min(cores, 7 * memory // (10 * (program + model + batch))),
+        read=_count,
+        mistakes=WORKERS_MISTAKES,
+        explain=_explain_workers,
     )
+    return "Memory or cores, whichever ends first. And where not even one fits, it says so."
+
+
+def _explain_workers(found: int, right: int, memory: int, program: int, model: int, batch: int, cores: int) -> str:
+    machine = (memory, program, model, batch, cores)
+    return (
+        f"workers{machine} should be {right}: each takes {program + model + batch:,} of {7 * memory // 10:,} MB, and "
+        f"there are {cores} cores. Yours is {found}."
+    )
+
+
+def _count(answer: object, call: str) -> int:
+    count = answers.number(answer, call, 3)
+    if not count.is_integer():
+        raise WrongAnswerError(f"There is no part of a worker: {call} returned {count:g}. Round down.")
+    return int(count)
 
 
 class _PowerCutError(Exception):

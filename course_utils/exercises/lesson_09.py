@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import statistics
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from course_utils.exercises import WrongAnswerError, answers, checker, need_function
-from course_utils.exercises.mistakes import refuse_known
+from course_utils.exercises.cases import run_cases
 
 if TYPE_CHECKING:
     import torch
@@ -41,26 +42,25 @@ def check_kept(kept: int) -> str:
 
 
 TEXTS = (
-    (0.5, 0.5, 0.5),
-    (0.9, 0.1),
-    (0.02, 0.3, 0.7, 0.25, 1.0, 0.3),
-    (0.125,),
-    (1.0, 1.0),
-    (0.1, 0.2) * 1000,
-    (0.5, 0.5, 0.5),
+    [0.5, 0.5, 0.5],
+    [0.9, 0.1],
+    [0.02, 0.3, 0.7, 0.25, 1.0, 0.3],
+    [0.125],
+    [1.0, 1.0],
+    [0.1, 0.2] * 1000,
 )
 """Probabilities of the tokens of some texts: with repeated ones, a single one, certain ones, and a long text."""
 
 
-def _surprises(probabilities: tuple[float, ...]) -> list[float]:
+def _surprises(probabilities: list[float]) -> list[float]:
     return [-math.log(p) for p in probabilities]
 
 
-def _perplexity(probabilities: tuple[float, ...]) -> float:
+def _perplexity(probabilities: list[float]) -> float:
     return math.exp(statistics.fmean(_surprises(probabilities)))
 
 
-PERPLEXITY_MISTAKES: Mapping[str, Callable[[tuple[float, ...]], float]] = {
+PERPLEXITY_MISTAKES: Mapping[str, Callable[[list[float]], float]] = {
     "That is the mean surprise. Perplexity is its exponential.": lambda ps: statistics.fmean(_surprises(ps)),
     "Turned round: surprise is minus the logarithm. A perplexity is 1 or more.": lambda ps: 1 / _perplexity(ps),
     "You added up the surprises. Take their mean, or long texts would be worse than short ones.": (
@@ -86,7 +86,7 @@ PERPLEXITY_MISTAKES: Mapping[str, Callable[[tuple[float, ...]], float]] = {
     "The logarithm is to base 10, and the power is one of e. Use math.log and math.exp.": (
         lambda ps: math.exp(statistics.fmean(_surprises(ps)) / math.log(10))
     ),
-    "You take each probability once. A token that occurs again counts again.": (lambda ps: _perplexity(tuple(set(ps)))),
+    "You take each probability once. A token that occurs again counts again.": (lambda ps: _perplexity(list(set(ps)))),
 }
 
 
@@ -103,51 +103,62 @@ def _near(found: float, value: float) -> bool:
 def check_perplexity_of(perplexity_of: Callable[[list[float]], float]) -> str:
     """Exercise 2: the exponential of the mean surprise."""
     need_function(perplexity_of, "perplexity_of")
-    found = []
-    for probabilities in TEXTS:
-        handed = list(probabilities)
+
+    def ask(probabilities: list[float]) -> float:
+        """Take an overflow, or a division by 0, in a long text for a number that is too large."""
         try:
-            found.append(answers.number(perplexity_of(handed), f"perplexity_of({list(probabilities)!r:.60})"))
+            return perplexity_of(probabilities)
         except WrongAnswerError as error:
             if not isinstance(error.__cause__, ArithmeticError) or len(probabilities) < 100:
                 raise
-            found.append(math.inf)
-        if handed != list(probabilities):
-            raise WrongAnswerError("You changed the list that you were given. Whoever hands it over goes on using it.")
-    expected = [_perplexity(probabilities) for probabilities in TEXTS]
-    if all(map(_near, found, expected)):
-        return "A text of coin flips has a perplexity of 2. Its length does not matter."
-    refuse_known(found, [(probabilities,) for probabilities in TEXTS], PERPLEXITY_MISTAKES, _near)
-    place = [_near(*pair) for pair in zip(found, expected, strict=True)].index(False)
-    if len(TEXTS[place]) > 100 and found[place] in (0, math.inf):
-        raise WrongAnswerError(
-            "Short texts are right, and one of 2,000 tokens isn't. A product of so many factors is too small or too "
-            "large for a float: add up logarithms."
-        )
-    raise WrongAnswerError(
-        f"perplexity_of({list(TEXTS[place])!r:.60}) should be {expected[place]:.6g}. Yours is {found[place]:.6g}."
+            return math.inf
+
+    def written(probabilities: list[float]) -> str:
+        return f"perplexity_of({probabilities!r:.60})"
+
+    def explain(found: float, right: float, probabilities: list[float]) -> str:
+        if len(probabilities) > 100 and found in (0, math.inf):
+            return (
+                "Short texts are right, and one of 2,000 tokens isn't. A product of so many factors is too small or "
+                "too large for a float: add up logarithms."
+            )
+        return f"{written(probabilities)} should be {right:.6g}. Yours is {found:.6g}."
+
+    run_cases(
+        ask,
+        "perplexity_of",
+        [(probabilities,) for probabilities in TEXTS],
+        _perplexity,
+        read=answers.number,
+        same=_near,
+        mistakes=PERPLEXITY_MISTAKES,
+        write_call=written,
+        explain=explain,
     )
+    return "A text of coin flips has a perplexity of 2. Its length does not matter."
 
 
-def _logits(answer: object, like: torch.Tensor) -> torch.Tensor:
-    """Return logits of the shape of others, as float64.
+def _logits(answer: object, call: str) -> torch.Tensor:
+    """Return logits as float64.
 
     Raises:
-        WrongAnswerError: the answer is no tensor, one of True and False, or one of another shape.
+        WrongAnswerError: the answer is no tensor, or one of True and False.
     """
     import torch
 
-    shape = tuple(like.shape)
     if not isinstance(answer, torch.Tensor):
         end = answers.said(answer)
         raise WrongAnswerError(
-            f"Return a tensor of logits, of the shape {shape}. Yours is {end}{'' if end.endswith('?') else '.'}"
+            f"Return a tensor of logits, of the shape of those that came in. Yours is {end}"
+            f"{'' if end.endswith('?') else '.'}"
         )
-    if answer.shape != like.shape:
-        raise WrongAnswerError(f"Return logits of the shape {shape}. Yours have the shape {tuple(answer.shape)}.")
     if answer.dtype == torch.bool:
         raise WrongAnswerError("That is a mask of True and False. Return logits: masked_fill, or torch.where.")
     return answer.detach().double()
+
+
+def _another_shape(found: torch.Tensor, right: torch.Tensor) -> str:
+    return f"Return logits of the shape {tuple(right.shape)}. Yours have the shape {tuple(found.shape)}."
 
 
 def _without(drop: Callable[[torch.Tensor, float], torch.Tensor]) -> Callable[[torch.Tensor, float], torch.Tensor]:
@@ -204,56 +215,42 @@ MIN_P_MISTAKES: Mapping[str, Callable[[torch.Tensor, float], torch.Tensor]] = {
 def _alike(found: torch.Tensor, other: torch.Tensor) -> bool:
     import torch
 
-    return torch.allclose(found, other.double(), rtol=1e-5, atol=1e-6)
+    return found.shape == other.shape and torch.allclose(found, other.double(), rtol=1e-5, atol=1e-6)
 
 
 @checker
 def check_min_p(min_p: Callable[[torch.Tensor, float], torch.Tensor]) -> str:
     """Exercise 3: keep what is at least a share of the likeliest."""
+    run_cases(
+        min_p,
+        "min_p",
+        _distributions(),
+        _without(lambda logits, share: logits.softmax(-1) < _limit(logits, share)),
+        read=_logits,
+        same=_alike,
+        mistakes=MIN_P_MISTAKES,
+        write_call=lambda logits, share: f"min_p(logits, {share})",
+        explain=_explain_min_p,
+    )
+    return "It bends with the model's certainty, as top-p does, and needs no sorting."
+
+
+def _explain_min_p(found: torch.Tensor, right: torch.Tensor, logits: torch.Tensor, share: float) -> str:
     import torch
 
-    need_function(min_p, "min_p")
-    cases = _distributions()
-    found = []
-    for logits, share in cases:
-        handed = logits.clone()
-        answer = min_p(handed, share)
-        if not torch.equal(handed, logits):
-            raise WrongAnswerError("Leave the logits that you are given as they are, and return new ones: masked_fill.")
-        found.append(_logits(answer, logits))
-    keeps = [logits.softmax(-1) >= _limit(logits, share) for logits, share in cases]
-    expected = [logits.masked_fill(~keep, -math.inf) for (logits, _), keep in zip(cases, keeps, strict=True)]
-    if all(map(_alike, found, expected)):
-        return "It bends with the model's certainty, as top-p does, and needs no sorting."
-    refuse_known(found, cases, MIN_P_MISTAKES, _alike)
-    _check_filling(found, expected, keeps)
-    place = [_alike(*pair) for pair in zip(found, expected, strict=True)].index(False)
-    (logits, share), keep, new = cases[place], keeps[place], found[place]
-    wrong = ~torch.isclose(new, expected[place].double(), rtol=1e-5, atol=1e-6)
+    if found.shape != right.shape:
+        return _another_shape(found, right)
+    keep = right > -math.inf
+    filled = found[~keep].unique().tolist()
+    if len(filled) == 1 and filled[0] != -math.inf and _alike(found[keep], right[keep]):
+        return f"The right tokens go, and each gets the logit {filled[0]:g}. Give it minus infinity: -torch.inf."
+    wrong = ~torch.isclose(found, right.double(), rtol=1e-5, atol=1e-6)
     ratio = (share * logits.softmax(-1) / _limit(logits, share))[wrong][0]
-    raise WrongAnswerError(
+    return (
         f"With a share of {share}, a token with {ratio:.1%} of the highest probability should "
         f"{'keep its logit' if keep[wrong][0] else 'get minus infinity'}. {logits[wrong][0]:.4g} became "
-        f"{new[wrong][0]:.4g}. (Logits of the shape {tuple(logits.shape)}.)"
+        f"{found[wrong][0]:.4g}. (Logits of the shape {tuple(logits.shape)}.)"
     )
-
-
-def _check_filling(found: list[torch.Tensor], expected: list[torch.Tensor], keeps: list[torch.Tensor]) -> None:
-    """Look for another number in place of minus infinity.
-
-    Raises:
-        WrongAnswerError: the right tokens go, by another number.
-    """
-    filled: list[float] = []
-    for new, right, keep in zip(found, expected, keeps, strict=True):
-        gone = new[~keep & (new > -math.inf)].unique().tolist()
-        if len(gone) > 1 or not _alike(new[keep], right[keep]):
-            return
-        filled += gone
-    if filled:
-        raise WrongAnswerError(
-            f"The right tokens go, and each gets the logit {filled[0]:g}. Give it minus infinity: -torch.inf."
-        )
 
 
 def _distributions() -> list[tuple[torch.Tensor, float]]:
@@ -269,7 +266,7 @@ def _distributions() -> list[tuple[torch.Tensor, float]]:
     cut = 2 * normal(1, 30)
     cut[0, ::3] = -math.inf
     tied = torch.tensor([[1.0, 3.0, 0.0, 3.0, 2.5, -3.0]])
-    cases = [
+    return [
         (torch.tensor([[2.0, 1.0, 0.0, -1.0, -4.0]]), 0.3),
         (3 * normal(1, 40) - 1, 0.05),
         (3 * normal(1, 40) - 1, 0.5),
@@ -283,7 +280,6 @@ def _distributions() -> list[tuple[torch.Tensor, float]]:
         (tied, 1.0),
         (tied.double(), 0.5),
     ]
-    return [*cases, cases[0]]
 
 
 START, END = "<|im_start|>", "<|im_end|>"
@@ -301,7 +297,6 @@ CHATS: tuple[list[dict[str, str]], ...] = (
     [{"role": "user", "content": "  A line\n\nand blanks around.\n "}],
     [{"role": "user", "content": ""}],
     [USER, USER],
-    [SYSTEM, USER],
 )
 """With a system turn and without, of one turn and of several, with line breaks, blanks and braces."""
 
@@ -360,22 +355,24 @@ CHAT_MISTAKES: Mapping[str, Callable[[list[dict[str, str]]], str]] = {
 @checker
 def check_render_chat(render_chat: Callable[[list[dict[str, str]]], str]) -> str:
     """Exercise 4: the chat template, by hand."""
-    need_function(render_chat, "render_chat")
-    found = []
-    for messages in CHATS:
-        handed = [dict(message) for message in messages]
-        found.append(answers.text(render_chat(handed), "what render_chat returns", "the whole chat"))
-        if handed != messages:
-            raise WrongAnswerError("You changed the messages that you were given. Make a text, and leave them alone.")
-    expected = [_turns(messages) + OPENING for messages in CHATS]
-    if found == expected:
-        return "Character for character the form that the model was trained with."
-    refuse_known(found, [(messages,) for messages in CHATS], CHAT_MISTAKES)
-    came, right = next(pair for pair in zip(found, expected, strict=True) if pair[0] != pair[1])
-    place = next((i for i, (a, b) in enumerate(zip(came, right, strict=False)) if a != b), min(len(came), len(right)))
-    so_far, wanted, yours = right[max(0, place - 25) : place], right[place : place + 15], came[place : place + 15]
+    run_cases(
+        render_chat,
+        "render_chat",
+        [(messages,) for messages in CHATS],
+        lambda messages: _turns(messages) + OPENING,
+        read=functools.partial(answers.text, example="the whole chat"),
+        mistakes=CHAT_MISTAKES,
+        explain=_explain_chat,
+    )
+    return "Character for character the form that the model was trained with."
+
+
+def _explain_chat(found: str, right: str, _: list[dict[str, str]]) -> str:
+    differs = (i for i, (a, b) in enumerate(zip(found, right, strict=False)) if a != b)
+    place = next(differs, min(len(found), len(right)))
+    so_far, wanted, yours = right[max(0, place - 25) : place], right[place : place + 15], found[place : place + 15]
     wanted, yours = (repr(part) if part else "the end" for part in (wanted, yours))
-    raise WrongAnswerError(
+    return (
         f"{f'Right as far as {so_far!r}; then' if place else 'At the beginning'} comes {wanted}, and you have {yours}."
     )
 
@@ -449,7 +446,6 @@ def check_penalize(penalize: Callable[[torch.Tensor, torch.Tensor, float], torch
     """Exercise 5: the repetition penalty of transformers."""
     import torch
 
-    need_function(penalize, "penalize")
     random = torch.Generator().manual_seed(9)
     cases = []
     for tokens, penalty in (
@@ -460,31 +456,36 @@ def check_penalize(penalize: Callable[[torch.Tensor, torch.Tensor, float], torch
         ([5, 1, 3], 1.0),
         ([3, 1], 0.5),
         ([2, 11, 2, 0], 1.3),
-        ([1, 4, 2], 1.5),
     ):
         logits = 3 * torch.randn(1, 12, generator=random)
         logits[0, [1, 3, 11]] = torch.tensor([2.5, -1.5, 0.75])
         cases.append((logits, torch.tensor([tokens]), penalty))
     cases[6][0][0, [0, 2]] = torch.tensor([0.0, -math.inf])  # what a filter has cut off stays so
-    found = []
-    for logits, ids, penalty in cases:
-        handed, said = logits.clone(), ids.clone()
-        answer = penalize(handed, said, penalty)
-        if not torch.equal(handed, logits):
-            raise WrongAnswerError("You changed the logits that you were given. Work on logits.clone().")
-        if not torch.equal(said, ids):
-            raise WrongAnswerError("You changed the ids that you were given. Whoever writes the text still needs them.")
-        found.append(_logits(answer, logits))
-    expected = [_where_said(_penalized)(*case) for case in cases]
-    if all(map(_alike, found, expected)):
-        return "The library's repetition_penalty does the same, number for number."
-    refuse_known(found, cases, PENALTY_MISTAKES, _alike)
-    place = [_alike(*pair) for pair in zip(found, expected, strict=True)].index(False)
-    (logits, ids, penalty), right, new = cases[place], expected[place], found[place]
-    token = int((~torch.isclose(new, right.double(), rtol=1e-5, atol=1e-6)).nonzero()[0, 1])
+    run_cases(
+        penalize,
+        "penalize",
+        cases,
+        _where_said(_penalized),
+        read=_logits,
+        same=_alike,
+        mistakes=PENALTY_MISTAKES,
+        write_call=lambda logits, ids, penalty: f"penalize(logits, {ids}, {penalty})",
+        explain=_explain_penalty,
+    )
+    return "The library's repetition_penalty does the same, number for number."
+
+
+def _explain_penalty(
+    found: torch.Tensor, right: torch.Tensor, logits: torch.Tensor, ids: torch.Tensor, penalty: float
+) -> str:
+    import torch
+
+    if found.shape != right.shape:
+        return _another_shape(found, right)
+    token = int((~torch.isclose(found, right.double(), rtol=1e-5, atol=1e-6)).nonzero()[0, 1])
     times = ids[0].tolist().count(token)
     often = {0: "not at all", 1: "once", 2: "twice"}.get(times, f"{times} times")
-    raise WrongAnswerError(
-        f"Token {token} occurs {often} in ids. With a penalty of {penalty}, its "
-        f"logit {logits[0, token]:.4g} should become {right[0, token]:.4g}. Yours is {new[0, token]:.4g}."
+    return (
+        f"Token {token} occurs {often} in ids. With a penalty of {penalty}, its logit {logits[0, token]:.4g} should "
+        f"become {right[0, token]:.4g}. Yours is {found[0, token]:.4g}."
     )

@@ -61,13 +61,16 @@ WRONG = {
         "to one digit": (megabytes("round(parameters * bits / 8e6, 1)"), "to one digit"),
         "to two digits": (megabytes("round(parameters * bits / 8e6, 2)"), "to two digits"),
         "to three digits": (megabytes("round(parameters * bits / 8e6, 3)"), "to three digits"),
-        "with the bytes of the exponent": (megabytes("parameters * 2**bits / 8e6"), "should be 267.82004. Yours is"),
+        "with the bytes of the exponent": (
+            megabytes("parameters * 2**bits / 8e6"),
+            "should give 267.82004. Yours gave",
+        ),
         "a text": (megabytes("f'{parameters * bits / 8e6} MB'"), "It is the text '267.82004 MB'"),
         "prints": ("def megabytes(parameters, bits):\n    print(parameters)", "Is there a return in the function?"),
         "counts its calls": (
             "calls = []\n\ndef megabytes(parameters, bits):\n    calls.append(bits)\n"
             "    return parameters * bits / 8e6 + (len(calls) > 7)",
-            "from one call to the next",
+            "the second time",
         ),
     },
     ("check_best_precision", ("best_precision",)): {
@@ -91,7 +94,7 @@ WRONG = {
         "turned round, and not equal": (best("memory_in_bytes(parameters, p) > memory"), "first that does not fit"),
         "bits beside bytes": (best("parameters * BITS[p] <= memory"), "bits with bytes"),
         "megabytes beside bytes": (best("memory_in_bytes(parameters, p) / 1e6 <= memory"), "megabytes with bytes"),
-        "whole bytes": (best("parameters * BITS[p] // 8 <= memory"), "best_precision(3, 1) should be None"),
+        "whole bytes": (best("parameters * BITS[p] // 8 <= memory"), "best_precision(3, 1) should give None"),
         "a list": (
             f"def best_precision(parameters, memory):\n    return [p for p in BITS if {FITS}]",
             "one of fp32, bf16, int8, int4, or None. It is a list",

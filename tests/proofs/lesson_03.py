@@ -47,22 +47,22 @@ WRONG = {
             verdict(f"{ENOUGH} or result['score'] < 0.52", "'positive' if result['score'] > 0.52 else 'negative'"),
             "of the same score get the same verdict",
         ),
-        "never sure": (verdict("False"), "'score': 0.97}) should be 'positive'. Yours is 'not sure'"),
+        "never sure": (verdict("False"), "'score': 0.97}) should give 'positive'. Yours gave 'not sure'"),
         "more than, not at least": (verdict("result['score'] > threshold"), "use >= and not >"),
         "keeps the model's capitals": (verdict(ENOUGH, "result['label']"), "as the model spells it"),
         "another threshold": (
             verdict(ENOUGH, default="0.8"),
-            "'score': 0.8999999}) should be 'not sure'. Yours is 'positive'",
+            "'score': 0.8999999}) should give 'not sure'. Yours gave 'positive'",
         ),
         "a threshold of its own": (verdict("result['score'] >= 0.9"), "has no effect"),
         "always asks for a little more": (
             verdict(ENOUGH.replace("threshold", "min(threshold, 0.9)")),
-            "'score': 0.93}, 0.95) should be 'not sure'",
+            "'score': 0.93}, 0.95) should give 'not sure'",
         ),
         "turned round": (verdict("result['score'] < threshold"), "turn the comparison round"),
         "bad ones only": (
             verdict(ENOUGH, "'negative' if result['label'] == 'NEGATIVE' else 'not sure'"),
-            "'score': 0.97}) should be 'positive'. Yours is 'not sure'",
+            "'score': 0.97}) should give 'positive'. Yours gave 'not sure'",
         ),
         "another name for the threshold": (
             verdict(ENOUGH).replace("threshold", "limit"),
@@ -71,7 +71,7 @@ WRONG = {
         "takes the score out": (
             "def verdict(result, threshold=0.9):\n"
             "    return result['label'].lower() if result.pop('score') >= threshold else 'not sure'",
-            "changes what it is given",
+            "changed the dictionary",
         ),
         "prints and returns nothing": ("def verdict(result, threshold=0.9):\n    print(result)", "Is there a return"),
         "a misspelt key": ("def verdict(result, threshold=0.9):\n    return result['lable']", "KeyError"),
@@ -114,7 +114,7 @@ WRONG = {
         ),
         "sorted by something else": (
             scores(SOFTMAX, "sorted(zip(labels, scores), key=lambda pair: abs(pair[1] - 0.4))"),
-            "should be [('POS', 0.99",
+            "should give [('POS', 0.99",
         ),
         "numbers instead of labels": (
             scores(SOFTMAX, "sorted(enumerate(scores), key=lambda pair: pair[1], reverse=True)"),
@@ -134,7 +134,7 @@ WRONG = {
         "the first text's": (
             "kept = {}\n\n"
             + scores(SOFTMAX, "kept.setdefault(0, sorted(zip(labels, scores), key=lambda pair: -pair[1]))"),
-            "all_scores('The train leaves at nine') should be",
+            "all_scores('The train leaves at nine') should give",
         ),
     },
     ("check_count_padding", ("count_padding",)): {
@@ -171,20 +171,20 @@ WRONG = {
         ),
         "along the other dimension": (
             padding("(batch['attention_mask'] == 0).sum(dim=0).tolist()"),
-            "should be [11, 0]. Yours is [0, 0, 0, 0, 1",
+            "should give [11, 0]. Yours gave [0, 0, 0, 0, 1",
         ),
         "each text once": (
             padding("(batch['attention_mask'] == 0).sum(dim=1).tolist()").replace(
                 "(texts,", "(list(dict.fromkeys(texts)),"
             ),
-            "should be [4, 4, 0]. Yours is [4, 0]",
+            "should give [4, 4, 0]. Yours gave [4, 0]",
         ),
         "the shortest first": (
             padding(
                 "(batch['attention_mask'] == 0).sum(dim=1).tolist()",
                 "texts.sort(key=len) or " + "tokenizer(texts, padding=True, return_tensors='pt')",
             ),
-            "changes what it is given",
+            "changed the list",
         ),
         "the mask itself": (padding("batch['attention_mask']"), "entry 0 of count_padding"),
     },

@@ -98,7 +98,7 @@ WRONG = {
         ),
         "the largest over the texts": (filled("p < share * p.amax(dim=0, keepdim=True)"), "the largest over dim=-1"),
         "a mask": (f"{MIN_P}return p >= share * top", "a mask of True and False"),
-        "in place": (f"{MIN_P}logits[p < share * top] = -torch.inf\n    return logits", "as they are, and return"),
+        "in place": (f"{MIN_P}logits[p < share * top] = -torch.inf\n    return logits", "changed the tensor"),
         "log probabilities": (f"{MIN_P}return p.log().masked_fill(p < share * top, -torch.inf)", "with the logarithms"),
         "the tokens": (f"{MIN_P}return logits[p >= share * top]", "Yours have the shape"),
         "NumPy": (f"{MIN_P}return logits.numpy()", "Return a tensor of logits"),
@@ -159,7 +159,7 @@ WRONG = {
         ),
         "changes the messages": (
             f"{CHAT}messages.append({{'role': 'assistant', 'content': ''}})\n    return turns + opening",
-            "You changed the messages",
+            "changed the list",
         ),
         "the messages": ("def render_chat(messages):\n    return messages", "It is a list of 2"),
         "bytes": (f"{CHAT}return (turns + opening).encode()", "It is a bytes of"),
@@ -185,9 +185,9 @@ WRONG = {
         "in place": (
             f"{PENALIZE}s = logits[:, said]\n    logits[:, said] = torch.where(s > 0, s / penalty, s * penalty)\n"
             "    return logits",
-            "You changed the logits",
+            "changed the tensor",
         ),
-        "the ids in place": (f"{PENALIZE}ids.zero_()\n    return x", "You changed the ids"),
+        "the ids in place": (f"{PENALIZE}ids.zero_()\n    return x", "changed the tensor"),
         "forbids": (f"{PENALIZE}x[:, said] = -torch.inf\n    return x", "That forbids"),
         "zeros": (f"{PENALIZE}x[:, said] = 0\n    return x", "That makes their logits 0"),
         "loses the change": (f"{PENALIZE}return logits.clone()", "Nothing has changed"),
