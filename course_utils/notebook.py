@@ -1,5 +1,6 @@
 """A notebook's manners: quiet libraries, repeatable numbers, and `?` answered in the page."""
 
+import html
 import logging
 import os
 import re
@@ -76,6 +77,11 @@ def as_shown(text: str) -> str:
     """Return what a terminal shows of a text, without colours and links, and with what was overwritten gone."""
     lines = ANSI.sub("", text).replace("\r\n", "\n").split("\n")
     return "\n".join(_overtyped(line) if re.search(r"[\r\b]", line) else line for line in lines)
+
+
+def in_html(text: str) -> str:
+    """Return a text as HTML, with what stands between backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))
 
 
 def _overtyped(line: str) -> str:

@@ -129,23 +129,23 @@ def check_quiz(lesson: str, answers: str | Sequence[str]) -> CheckedQuiz:
     Args:
         lesson: the lesson's two digits, such as "03".
         answers: a letter for each question, in their order, such as "c a ? ?", with `?` for one that is still open.
-            Spaces, commas and capitals don't matter, and a list of letters does as well.
+            Spaces, commas and capitals don't matter, a list of letters does as well, and so do numbers of questions
+            before the letters, such as "3d 5c".
 
     Raises:
         ValueError: there is no such quiz.
     """
     asked = quiz(lesson)
-    typed = answers if isinstance(answers, str) else " ".join(map(str, answers))
-    letters = re.findall(r"[^\s,;.()\[\]'\"\d]", typed.lower())
+    size = len(asked.questions)
+    form = f'Type one letter for each question, with a {OPEN} where you aren\'t sure: "{" ".join(OPEN * size)}".'
+    letters = _letters(answers, size)
+    if letters is None:
+        return CheckedQuiz((), f"These are no letters. {form}")
+    if len(letters) > size:
+        return CheckedQuiz((), f"There are {len(letters)} answers, and the quiz has {size} questions. {form}")
     lines = []
     right = 0
-    if len(letters) > len(asked.questions):
-        return CheckedQuiz(
-            (),
-            f"There are {len(letters)} answers, and the quiz has {len(asked.questions)} questions. Type one letter for"
-            f' each, with a {OPEN} where you aren\'t sure: "{" ".join(OPEN * len(asked.questions))}".',
-        )
-    letters += [OPEN] * (len(asked.questions) - len(letters))
+    letters += [OPEN] * (size - len(letters))
     for letter, question in zip(letters, asked.questions, strict=True):
         known = LETTERS[: len(question.choices)]
         if letter in (OPEN, "…", "_", "-"):
@@ -158,6 +158,30 @@ def check_quiz(lesson: str, answers: str | Sequence[str]) -> CheckedQuiz:
             lines.append((f"{letter} {'✔ Right.' if choice.right else '✘ No.'}", choice.feedback))
             remember(lesson, "question", question.id, right=choice.right)
     return CheckedQuiz(tuple(lines), f"{right} of {len(asked.questions)} right.")
+
+
+NUMBERED = re.compile(r"(\d+)[\s.:)=]*([^\W\d_]|\?)(?!\w)[\s,;]*")
+"""The number of a question and the letter for it, as `3d` or `3. d`."""
+
+
+def _letters(answers: object, size: int) -> list[str] | None:
+    """Return a learner's answers, in the order of the questions; None where it can't be told which they are."""
+    if isinstance(answers, (list, tuple)):
+        answers = ", ".join(map(str, answers))
+    if not isinstance(answers, str):
+        return None
+    typed = answers.lower().strip()
+    if re.search(r"\d", typed):
+        pairs = NUMBERED.findall(typed)
+        places = [int(number) for number, _ in pairs]
+        if NUMBERED.sub("", typed) or len(set(places)) < len(places) or not all(0 < at <= size for at in places):
+            return None
+        chosen = dict(zip(places, (letter for _, letter in pairs), strict=True))
+        return [chosen.get(place, OPEN) for place in range(1, size + 1)]
+    parts = [each.strip(" .;()[]'\"") for each in typed.removesuffix(",").split(",")]
+    if all(len(part) <= 1 for part in parts):  # where nothing stands between two commas, nothing is answered
+        return [part or OPEN for part in parts]
+    return re.findall(r"[^\s.,;()\[\]'\"]", typed)
 
 
 def _inline(text: str) -> str:

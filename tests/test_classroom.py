@@ -266,6 +266,8 @@ RAISED = {
         '`verdict` is made in the section "Exercise 1: a verdict". That cell hasn\'t run',
     ),
     "nobody's name": ("nobodys", ""),
+    "a misspelt name": ("a_classifier = 1\na_clasifier", "Is it spelled otherwise? There is `a_classifier`."),
+    "a misspelt name that comes later": ("def g():\n    resultt\n    resultt = 1\n\n\ng()", ""),
     "a name that is there, later": ("def f():\n    result\n    result = 1\n\n\nf()", ""),
     "dots to fill in": ("sum(...)", "Somewhere a `...` still stands for code that is yours to write."),
     "dots with an attribute": ("(...).logits", "Somewhere a `...`"),

@@ -18,6 +18,7 @@ from course_build import BuildError
 from course_build.classroom import copies
 from course_build.classroom.commonmark import to_commonmark
 from course_build.notebooks.read_notebook import code_cells
+from course_utils import exercises
 from course_utils.classroom import front_door, learners_folder, progress_record
 from course_utils.exercises import lesson_03
 from course_utils.quiz import check_quiz, quiz
@@ -232,7 +233,7 @@ def test_a_second_start_changes_nothing(course, mine):
 def test_a_copy_that_nobody_worked_in_is_renewed(course, mine):
     change(course)
     news = copies.bring_up_to_date(mine, [], course)
-    assert (news.renewed, news.offered, news.kept) == ([LESSON], {}, [])
+    assert (news.renewed, news.offered, news.kept) == ([LESSON], {}, {})
     assert "at last" in (mine / LESSON).read_text("utf-8")
 
 
@@ -267,9 +268,10 @@ def test_a_copy_that_was_worked_in_stays_and_the_change_is_offered_beside_it(cou
 
     news = copies.bring_up_to_date(mine, ["3"], course)
     assert len(news.kept) == 2
-    assert {(mine / name).read_bytes() for name in news.kept} == {work, in_the_offer}
+    assert {(mine / name).read_bytes() for name in news.kept.values()} == {work, in_the_offer}
+    assert f"your {LESSON} is kept as 03_huggingface_nlp_kept_2" in str(news)
     assert "for the last time" in (mine / LESSON).read_text("utf-8")
-    assert sorted(path.name for path in mine.glob("*.ipynb")) == [LESSON]
+    assert {path.name for path in mine.glob("*.ipynb")} == {LESSON, *news.kept.values()}, "where their links lead from"
     assert "Changed lessons" not in (mine / "start_here.md").read_text("utf-8")
     assert str(copies.bring_up_to_date(mine, [], course)) == ""
 
@@ -284,12 +286,14 @@ def test_a_copy_that_was_only_run_counts_as_worked_in(course, mine):
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"cells": 3}', b"\xff\xfe"])
-def test_a_copy_that_is_no_notebook_any_more_stays(course, mine, content):
+def test_a_copy_that_is_no_notebook_any_more_stays_and_it_is_said(course, mine, content):
     (mine / LESSON).write_bytes(content)
     change(course)
-    assert list(copies.bring_up_to_date(mine, [], course).offered) == [LESSON]
+    assert f"{LESSON} can't be read as a notebook any more. `make lab RESET=03`" in str(
+        copies.bring_up_to_date(mine, [], course)
+    )
     assert (mine / LESSON).read_bytes() == content
-    (kept,) = copies.bring_up_to_date(mine, ["03"], course).kept
+    (kept,) = copies.bring_up_to_date(mine, ["03"], course).kept.values()
     assert (mine / kept).read_bytes() == content
 
 
@@ -390,6 +394,14 @@ def test_a_right_answer_is_remembered_and_a_wrong_one_is_not(inside):
     assert stage.exercises_solved.replace("\u00a0", " ") == "●○○○○ 1 of 5", "what was solved once stays solved"
 
 
+def test_in_a_learners_folder_feedback_shows_code_as_code(inside):
+    said = lesson_03.check_verdict(lambda result: result["<b>"])._repr_html_()
+    page = BeautifulSoup(said, "html.parser")
+    assert page.get_text().startswith("✘ Not yet.")
+    assert not page.select("b")
+    assert exercises.Feedback("wrong", "Use `>=`.")._repr_html_().endswith("Use <code>&gt;=</code>.</p>")
+
+
 def test_the_front_door_shows_what_was_solved_and_what_comes_next(inside):
     page = inside / "start_here.md"
     assert "**Begin with [Lesson 3: A first language model](03_huggingface_nlp.ipynb).**" in page.read_text("utf-8")
@@ -409,7 +421,7 @@ def test_a_front_door_that_a_learner_changed_is_theirs(course, inside):
     theirs = page.read_bytes()
     lesson_03.check_verdict(verdict)
     assert page.read_bytes() == theirs
-    (kept,) = copies.bring_up_to_date(inside, [], course).kept
+    (kept,) = copies.bring_up_to_date(inside, [], course).kept.values()
     assert (inside / kept).read_bytes() == theirs
     assert front_door.is_sealed(page.read_text("utf-8"))
 
@@ -438,7 +450,7 @@ def test_a_quiz_is_answered_by_letters_with_what_is_said_of_each_choice(inside):
     assert stage.right == 1
     check_quiz("03", right)
     check_quiz("03", f"{wrong if right[0] == 'a' else 'a'} ? ? ? ?")
-    assert course_utils.progress().stages[0].right == 4, "of a question the last answer counts"
+    assert course_utils.progress().stages[0].right == 5, "what was right once stays right"
 
 
 @pytest.mark.parametrize(
@@ -448,6 +460,28 @@ def test_letters_may_be_typed_as_people_type_them(form):
     right = key("03")
     answers = form.format(*right).upper() if isinstance(form, str) else form(right)
     assert check_quiz("03", answers).summary == "5 of 5 right."
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("3{2} 5{4}", "? ? {2} ? {4}"),
+        ("3. {2}\n5. {4}", "? ? {2} ? {4}"),
+        ("5{4} 3{2} 1{0}", "{0} ? {2} ? {4}"),
+        ("{0}, , {2},", "{0} ? {2}"),
+        ("{0}{1}, {2}", "{0} {1} {2}"),
+    ],
+)
+def test_a_letter_goes_to_its_question(typed, read):
+    right = key("03")
+    assert check_quiz("03", typed.format(*right)).lines == check_quiz("03", read.format(*right)).lines
+
+
+@pytest.mark.parametrize("answers", [None, 3, {1: "a"}, "1 2 3", "3a 3b", "9a", "a 3b", [1, 2]])
+def test_what_are_no_letters_is_said_and_nothing_is_taken(answers):
+    said = check_quiz("03", answers)
+    assert said.lines == ()
+    assert said.summary.startswith("These are no letters. Type one letter for each question, with a ? where")
 
 
 def test_too_many_letters_are_counted_and_none_is_taken():

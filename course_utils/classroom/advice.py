@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import difflib
 import os
 import re
 import sys
@@ -40,7 +42,7 @@ def advice(error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError):
         return _missing_package(error.name or "")
     if isinstance(error, NameError):
-        return missing_name(error) if _sections(error.name or "") else ""
+        return missing_name(error) if _sections(error.name or "") else _misspelt(error)
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError | OSError) and FULL.search(said)):
         return (
             "The memory is full. Close the other lessons, with their kernels, then begin anew here: "
@@ -64,6 +66,15 @@ def missing_name(error: NameError) -> str:
         f"`{name}` is made {place}. That cell hasn't run since the kernel started, or it failed: "
         f"{RUN_ABOVE[front_end()]}, then run this one again."
     )
+
+
+def _misspelt(error: NameError) -> str:
+    """Return the name that was meant by one that isn't there, if one of the notebook's looks like it."""
+    if isinstance(error, UnboundLocalError):  # that one is there, and gets its value later
+        return ""
+    names = [name for name in _names() if not name.startswith("_")]
+    alike = difflib.get_close_matches(error.name or "", [*names, *dir(builtins)], n=1, cutoff=0.75)
+    return f"Is it spelled otherwise? There is `{alike[0]}`." if alike else ""
 
 
 def front_end() -> str:

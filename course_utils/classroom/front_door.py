@@ -26,8 +26,8 @@ HOW_TO_WORK = """\
   guess down first. It is the quickest way to learn from a cell.
 - **Exercises** have a `...` for your answer, and a check below it. The check says what it found, and remembers what you
   solved: this page shows it. `progress()` shows it in any notebook, after `from course_utils import progress`.
-- **These files are yours.** Change what you like; what you worked in is never overwritten. `make lab RESET=03` gives you
-  a fresh lesson 3, and keeps yours under another name.
+- **These files are yours.** Change what you like; what you worked in is never overwritten. `make lab RESET=03` gives
+  you a fresh lesson 3, and keeps yours under another name.
 - **Memory.** An open lesson holds up to 1.5 GB, and lesson 8 twice that while Ray runs. Close its tab, and JupyterLab
   ends its kernel. *Kernel > Restart Kernel* begins a lesson anew; then run its cells from the top.
 - **A word that you don't know** is in the [glossary](glossary.md).

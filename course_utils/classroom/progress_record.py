@@ -37,7 +37,7 @@ class Entry(NamedTuple):
 
 @dataclass
 class Standing:
-    """The place of a learner in a lesson: the checks that said "Right", and the last answer to each question."""
+    """The place of a learner in a lesson: the checks that said "Right", and for each question whether it was right."""
 
     exercises: set[str] = field(default_factory=set)
     questions: dict[str, bool] = field(default_factory=dict)
@@ -101,13 +101,13 @@ def entries(folder: Path) -> Iterator[Entry]:
 def standings(folder: Path) -> dict[str, Standing]:
     """Return where the learner stands in each lesson that the record names, by its number, the last one worked last.
 
-    An exercise that was solved once stays solved. Of a question the last answer counts.
+    What was right once stays right.
     """
     found: dict[str, Standing] = {}
     for entry in entries(folder):
         standing = found[entry.lesson] = found.pop(entry.lesson, Standing())
         if entry.kind == "question":
-            standing.questions[entry.name] = entry.result == "right"
+            standing.questions[entry.name] = standing.questions.get(entry.name, False) or entry.result == "right"
         elif entry.result == "right":
             standing.exercises.add(entry.name)
     return found

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import course_utils
 from course_utils.classroom.advice import advice
-from course_utils.notebook import as_shown
+from course_utils.notebook import as_shown, in_html
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -126,7 +126,7 @@ def _below(advised: str, libraries: Sequence[str], parts: Sequence[str]) -> dict
     marked: list[str] = []
     if advised:
         plain.append(advised)
-        marked.append(f"<p><strong>What to do:</strong> {_code(advised)}</p>")
+        marked.append(f"<p><strong>What to do:</strong> {in_html(advised)}</p>")
     if libraries:
         whole = as_shown("\n".join(parts))
         names = list(dict.fromkeys(libraries))
@@ -141,8 +141,3 @@ def _below(advised: str, libraries: Sequence[str], parts: Sequence[str]) -> dict
     if not plain:
         return None
     return {"text/plain": "\n".join(plain), "text/html": f'<div style="margin: 0.5em 0">{"".join(marked)}</div>'}
-
-
-def _code(text: str) -> str:
-    """Set what stands between backticks as code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))

@@ -20,8 +20,10 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from course_utils.classroom import learners_folder
 from course_utils.classroom.advice import missing_name
 from course_utils.classroom.progress_record import remember
+from course_utils.notebook import in_html
 
 MARKS = {"right": "✔ Right.", "wrong": "✘ Not yet.", "open": "○ Not answered yet."}
 
@@ -36,6 +38,10 @@ class Feedback:
     def __repr__(self) -> str:
         """Show a mark and the message, as the last line of a cell shows it."""
         return f"{MARKS[self.status]} {self.message}"
+
+    def _repr_html_(self) -> str | None:
+        """Show code as code in a learner's folder; on a page the plain text is the output."""
+        return f'<p style="white-space: pre-wrap">{in_html(repr(self))}</p>' if learners_folder.find() else None
 
 
 class WrongAnswerError(Exception):
@@ -107,7 +113,8 @@ def _guard(answer: Any) -> Any:
                 raise WrongAnswerError(
                     f"{called} ends the whole program, by exit() or quit(). Only the function should end: use return."
                 ) from error
-            raise WrongAnswerError(f"{called} raised {_describe(error)}.") from error
+            said = _describe(error)
+            raise WrongAnswerError(f"{called} raised {said}{'' if said.endswith('?') else '.'}") from error
         if result is ...:
             raise NotAnsweredError
         return result
