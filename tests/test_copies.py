@@ -74,7 +74,7 @@ def test_opening_a_copy_leaves_it_as_it_is(path, everything):
     copy = read(everything / path.name)
     nbformat.validate(copy)
     assert (copy.nbformat, copy.metadata.kernelspec.name) == (4, "python3")
-    assert copy.metadata.language_info == IPythonKernel().language_info
+    assert copy.metadata.language_info == IPythonKernel.language_info
 
 
 @each_lesson
