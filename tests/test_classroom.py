@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from jupyter_client import KernelManager
 
-from course_build.notebooks.run import HIDDEN, OwnKernel, newcomers_environment
+from course_build.notebooks.run import OwnKernel, newcomers_environment
 from course_build.paths import ROOT
 from course_utils.classroom import advice, learners_folder
 from course_utils.classroom.known_lessons import KnownLessons
 from course_utils.classroom.long_cells import duration
-from course_utils.classroom.tracebacks import fold
+from course_utils.classroom.tracebacks import HIDDEN, fold
 from course_utils.exercises import checker
 from course_utils.notebook import as_shown
 

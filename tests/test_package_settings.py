@@ -214,17 +214,19 @@ def test_what_uv_is_told_itself_wins_over_pip_s(home, monkeypatch):
 
 def test_uv_s_files_are_combined_as_uv_does_it(home, monkeypatch, tmp_path):
     """The project's, or its parent's, and then the person's; or the one that a variable names; or none."""
-    (tmp_path / "work" / "checkout").mkdir(parents=True)
-    monkeypatch.setattr(pip_and_uv_settings, "ROOT", tmp_path / "work" / "checkout")
-    home("work/checkout/pyproject.toml", '[project]\nname = "without a word for uv"\n')
-    home("work/uv.toml", 'find-links = ["wheels"]\nindex-url = "https://work.example"\n')
+    (tmp_path / "around" / "checkout").mkdir(parents=True)
+    monkeypatch.setattr(pip_and_uv_settings, "ROOT", tmp_path / "around" / "checkout")
+    home("around/checkout/pyproject.toml", '[project]\nname = "without a word for uv"\n')
+    home("around/uv.toml", 'find-links = ["wheels"]\nindex-url = "https://work.example"\n')
     home(UV_TOML, 'find-links = ["/person"]\nindex-url = "https://person.example"\nno-index = false\n')
     assert pip_and_uv_settings.read_uv() == {
-        "find-links": [address(f"{tmp_path}/work/wheels"), address("/person")],
+        "find-links": [address(f"{tmp_path}/around/wheels"), address("/person")],
         "index-url": "https://work.example",
         "no-index": False,
     }
-    home("work/checkout/pyproject.toml", '[tool.uv]\nindex-url = "https://checkout.example"\n[tool.uv.pip]\nuser = 1\n')
+    home(
+        "around/checkout/pyproject.toml", '[tool.uv]\nindex-url = "https://checkout.example"\n[tool.uv.pip]\nuser = 1\n'
+    )
     assert pip_and_uv_settings.read_uv()["index-url"] == "https://checkout.example"
     monkeypatch.setenv("UV_CONFIG_FILE", str(home("named.toml", 'index-url = "https://named.example"\n')))
     assert pip_and_uv_settings.read_uv() == {"index-url": "https://named.example"}

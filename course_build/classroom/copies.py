@@ -25,7 +25,7 @@ from nbformat.v4 import new_markdown_cell
 from course_build import BuildError
 from course_build.classroom import glossary_page
 from course_build.classroom.commonmark import folded
-from course_build.classroom.learners_notebook import facts, learners_notebook
+from course_build.classroom.learners_notebook import Course, facts, learners_notebook
 from course_build.lessons import index as lessons
 from course_build.paths import NOTEBOOKS
 from course_build.site import stage
@@ -86,14 +86,15 @@ def bring_up_to_date(folder: Path, fresh: list[str], source: Path = NOTEBOOKS) -
         BuildError: a name fits no lesson, a lesson can't be read, or the folder can't be written.
     """
     wanted = {path.name for path in lessons.chosen(fresh, source)} if fresh else set()
+    course = {path: lessons.read(path) for path in lessons.paths(source)}
     news = News()
     try:
         (folder / GIVEN).mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder / KEPT / "lock"):
             _clear_away(folder)
-            for name, content in _contents(source).items():
+            for name, content in _contents(course, source).items():
                 _bring(folder, name, content, name in wanted, news)
-            known = {path.name[:2]: facts(path, news.offered.get(path.name)) for path in lessons.paths(source)}
+            known = {path.name[:2]: facts(path, each, news.offered.get(path.name)) for path, each in course.items()}
             _write(folder / LESSONS, json.dumps(known, ensure_ascii=False, indent=1).encode())
             _front_door(folder, news)
     except OSError as error:
@@ -104,9 +105,9 @@ def bring_up_to_date(folder: Path, fresh: list[str], source: Path = NOTEBOOKS) -
     return news
 
 
-def _contents(source: Path) -> dict[str, bytes]:
+def _contents(course: Course, source: Path) -> dict[str, bytes]:
     """Return each file that a learner gets, by its name relative to their folder: lessons, glossary, what they use."""
-    contents = {path.name: _bytes(learners_notebook(path)) for path in lessons.paths(source)}
+    contents = {path.name: _bytes(learners_notebook(path, course)) for path in course}
     contents[glossary_page.NAME] = glossary_page.page().encode()
     for path in stage.beside_the_lessons(source):
         name = path.relative_to(source).as_posix()

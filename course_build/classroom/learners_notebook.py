@@ -6,15 +6,15 @@ in a code cell (`#|`) goes; captions and alternatives of figures are kept beside
 them when it draws.
 """
 
-import ast
 import html
 import platform
 import re
+from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
 import yaml
-from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
@@ -22,11 +22,15 @@ from course_build import BuildError
 from course_build.classroom import glossary_page
 from course_build.classroom.commonmark import Link, to_commonmark
 from course_build.lessons import index as lessons
-from course_build.lessons.index import FrontMatter
+from course_build.notebooks.cell_names import names_of
 from course_build.notebooks.read_notebook import code_cells, without_blocks
 from course_build.text_files import name_of
 from course_utils.classroom.front_door import START, escape
 from course_utils.classroom.learners_folder import Figure, Lesson, code_key
+from course_utils.quiz import quiz
+
+Course = Mapping[Path, NotebookNode]
+"""The lessons of a course, in their order: each file with its content, which is read once."""
 
 ON_PAGES_ALONE = "sentiment-demo"
 """The id of the div that only a page can fill: the model that computes in the reader's browser."""
@@ -49,18 +53,15 @@ what is right, and why. Leave the `?` where you aren't sure."""
 ANNOTATION = re.compile(r"#\s*<(\d+)>[ \t]*$", re.MULTILINE)
 
 
-def learners_notebook(path: Path) -> NotebookNode:
-    """Return the learner's copy of a lesson.
+def learners_notebook(path: Path, course: Course) -> NotebookNode:
+    """Return the learner's copy of a lesson of a course.
 
     Raises:
-        BuildError: the lesson can't be read, or its front matter is wrong.
+        BuildError: its front matter is wrong, or that of the lesson after it, or a link leads to no term.
     """
-    front = lessons.front_matter(path)
-    source = lessons.read(path)
-    all_lessons = lessons.paths(path.parent)
-    link = _links(path, [each.name for each in all_lessons])
-    cells = [_first(path, front, all_lessons)]
-    for cell in source.cells[1:]:
+    link = _links(path, [each.name for each in course])
+    cells = [_first(path, course)]
+    for cell in course[path].cells[1:]:
         if cell.cell_type == "code":
             cells.append(_code(cell))
             if found := QUIZ.search(cell.source):
@@ -68,7 +69,7 @@ def learners_notebook(path: Path) -> NotebookNode:
         elif cell.cell_type == "markdown":
             text = QUIZ_TEXT if re.match(r"## Quiz\s", cell.source) else OBJECTIVES.sub("", cell.source)
             cells.append(new_markdown_cell(to_commonmark(text, link, ON_PAGES_ALONE), id=cell.id))
-    cells += [_standing(path), _last(path, all_lessons)]
+    cells += [_standing(path), _last(path, course)]
     metadata = {
         "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
         # As the kernel gives it: where a word of it is missing, opening the notebook would mark it as changed.
@@ -100,8 +101,6 @@ def code_of(source: str) -> str:
 
 def _answers(cell: NotebookNode, lesson: str) -> NotebookNode:
     """Return the cell into which a learner types the letters of the quiz."""
-    from course_utils.quiz import quiz
-
     letters = " ".join("?" * len(quiz(lesson).questions))
     source = f'from course_utils.quiz import check_quiz\n\nmy_answers = "{letters}"\ncheck_quiz("{lesson}", my_answers)'
     return new_code_cell(source, id=f"{cell.id}-answers")
@@ -110,14 +109,15 @@ def _answers(cell: NotebookNode, lesson: str) -> NotebookNode:
 # ------------------------------------------------------------------------------------------------------- first and last
 
 
-def _first(path: Path, front: FrontMatter, all_lessons: list[Path]) -> NotebookNode:
+def _first(path: Path, course: Course) -> NotebookNode:
+    front = lessons.front_matter(path, course[path])
     title, subtitle = html.unescape(front["title"]), html.unescape(front["subtitle"])
     wanted = "\n".join(f"- {text}" for text in front["prerequisites"])
     gained = "\n".join(f"- {objective['text']}" for objective in front["objectives"])
     return new_markdown_cell(
         "\n\n".join(
             [
-                " · ".join([_back(), *_neighbours(path, all_lessons)]),
+                " · ".join([_back(), *_neighbours(path, list(course))]),
                 f"# Lesson {front['lesson']}: {escape(title)}",
                 f"*{escape(subtitle)}*",
                 f'<img src="{front["image"]}" alt="{html.escape(front["image-alt"])}" width="{DRAWING}">',
@@ -136,11 +136,10 @@ def _standing(path: Path) -> NotebookNode:
     return new_code_cell("from course_utils import progress\n\nprogress()", id=f"{path.name[:2]}-progress")
 
 
-def _last(path: Path, all_lessons: list[Path]) -> NotebookNode:
+def _last(path: Path, course: Course) -> NotebookNode:
     on = "**This was the last lesson.**"
-    if path != all_lessons[-1]:
-        after = all_lessons[all_lessons.index(path) + 1]
-        front = lessons.front_matter(after)
+    if after := next((later for before, later in pairwise(course) if before == path), None):
+        front = lessons.front_matter(after, course[after])
         on = f"**Next: [Lesson {front['lesson']}: {escape(html.unescape(front['title']))}]({after.name})**"
     close = "Close this lesson's tab when you are done: that ends its kernel, and frees its memory."
     return new_markdown_cell(f"{on}\n\n{_back()}\n\n{close}", id=f"{path.name[:2]}-last")
@@ -183,15 +182,15 @@ def _links(path: Path, names: list[str]) -> Link:
 # ------------------------------------------------------------------------------------------------ what the kernel knows
 
 
-def facts(path: Path, offered: str | None = None) -> Lesson:
+def facts(path: Path, source: NotebookNode, offered: str | None = None) -> Lesson:
     """Return what the kernel of a learner's copy has to know of a lesson.
 
     Args:
         path: the lesson.
+        source: its content.
         offered: the file beside the learner's copy that holds a newer version, if there is one.
     """
-    front = lessons.front_matter(path)
-    source = lessons.read(path)
+    front = lessons.front_matter(path, source)
     seconds = source.metadata.get("course", {}).get("seconds", {})
     return {
         "file": path.name,
@@ -221,8 +220,6 @@ def _exercises(notebook: NotebookNode) -> dict[str, str]:
 
 
 def _questions(source: str) -> int:
-    from course_utils.quiz import quiz
-
     found = QUIZ.search(source)
     return len(quiz(found[1]).questions) if found else 0
 
@@ -244,24 +241,6 @@ def _names(notebook: NotebookNode) -> dict[str, str]:
             for each in re.finditer(r"^#{2,4} (.+?)\s*(?:\{.*\})?$", without_blocks(cell.source), re.MULTILINE):
                 heading = each[1]
         elif cell.cell_type == "code":
-            try:
-                tree = ast.parse(TransformerManager().transform_cell(cell.source))
-            except SyntaxError:
-                continue
-            for name in _bound(tree):
+            for name in sorted(names_of(cell.source).binds):
                 found.setdefault(name, heading)
     return found
-
-
-def _bound(tree: ast.Module) -> list[str]:
-    names: list[str] = []
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            names.append(node.name)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            names += [alias.asname or alias.name.partition(".")[0] for alias in node.names]
-        else:
-            names += [
-                each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
-            ]
-    return names

@@ -1,7 +1,6 @@
 """Answers to exercises: the names that they find when they run, and the cell that checks each."""
 
 import ast
-import symtable
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from nbformat import NotebookNode
 
 from course_build.lessons import index as lessons
 from course_build.lessons.exercise_stubs import exercises
+from course_build.notebooks.cell_names import names_of
 from course_utils.exercises import Feedback
 
 
@@ -43,7 +43,7 @@ def names(path: Path, answers: Iterable[str] = ()) -> dict[str, Any]:
     """
     notebook = lessons.read(path)
     codes = [*answers, *(solution for _, _, solution in exercises(notebook, path))]
-    wanted = set[str]().union(*[_names_in(code, made=False) for code in codes])
+    wanted = set[str]().union(*[_read_by(code) for code in codes])
     needed: list[str] = []
     for cell in reversed(notebook.cells):
         if cell.cell_type != "code" or "exercise" in cell.metadata or "tags" in cell.metadata:
@@ -54,36 +54,22 @@ def names(path: Path, answers: Iterable[str] = ()) -> dict[str, Any]:
             continue
         for statement in reversed(statements):
             code = ast.unparse(statement)
-            made = _names_in(code, made=True)
+            made = names_of(code).binds
             if code == "notebook.prepare()" or wanted & (made | _changed_by(statement)):
                 needed.insert(0, code)
                 if isinstance(statement, ast.Assign | ast.FunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom):
                     wanted -= made  # what made them before is not needed for them
-                wanted |= _names_in(code, made=False)
+                wanted |= _read_by(code)
     namespace: dict[str, Any] = {}
     for code in needed:
         exec(code, namespace)
     return namespace
 
 
-def _names_in(code: str, *, made: bool) -> set[str]:
-    """The names that code makes at its top level, or else those that it reads from there; none, if it is no Python.
-
-    What a function calls its own things does not count: an answer's `history` is not the lesson's.
-    """
-    try:
-        top = symtable.symtable(code, "cell", "exec")
-    except SyntaxError:
-        return set()
-    if made:
-        return {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported() or s.is_namespace()}
-    found, tables = set[str](), [top]
-    while tables:
-        table = tables.pop()
-        tables += table.get_children()
-        symbols = [s for s in table.get_symbols() if s.is_referenced() and (table is top or s.is_global())]
-        found |= {symbol.get_name() for symbol in symbols}
-    return found
+def _read_by(code: str) -> set[str]:
+    """The names that code reads from outside, when it runs or when its functions are called."""
+    found = names_of(code)
+    return found.reads.union(*found.functions.values())
 
 
 def _changed_by(statement: ast.stmt) -> set[str]:

@@ -129,14 +129,18 @@ def read(path: Path) -> NotebookNode:
     return read_notebook(path, f"{path.absolute().parent.name}/{path.name}")
 
 
-def front_matter(path: Path) -> FrontMatter:
+def front_matter(path: Path, notebook: NotebookNode | None = None) -> FrontMatter:
     """Return a lesson's front matter: the YAML in the raw cell that its notebook begins with.
+
+    Args:
+        path: the lesson's file.
+        notebook: its content, where it has been read already.
 
     Raises:
         BuildError: there is none, it can't be read, a key is missing, or a value is of the wrong kind.
     """
     name = f"{path.absolute().parent.name}/{path.name}"
-    cells = read(path).cells
+    cells = (notebook or read(path)).cells
     text = cells[0].source if cells and cells[0].cell_type == "raw" else ""
     above = text[: len(text) - len(text.lstrip())].count("\n")
     front, _ = split_front_matter(text.strip(), f"{name}, first cell", above + 1)

@@ -31,6 +31,7 @@ from packaging.utils import canonicalize_name
 
 from course_build.notebooks.read_notebook import code_cells
 from course_build.paths import ROOT
+from course_utils.classroom.tracebacks import HIDDEN
 from course_utils.notebook import ANSI, as_shown
 
 LAST_WORDS = 10
@@ -58,7 +59,6 @@ LEFT_BEHIND = (
 """What is said of a lesson that leaves files: they would be missing where its saved outputs do instead of a run."""
 
 FRAME = re.compile(r"File (?P<path>.+?):\d+, in ")
-HIDDEN = "    ... frames inside libraries ...\n"
 
 
 class KernelError(RuntimeError):

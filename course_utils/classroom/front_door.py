@@ -37,9 +37,8 @@ in the folder above this one.
 """
 
 
-def page(folder: Path) -> str:
-    """Return the page for a learner's folder as it stands, without its seal."""
-    path = progress_record.of(folder)
+def page(path: progress_record.Progress) -> str:
+    """Return the page for a learner who has come so far, without its seal."""
     rows = [
         f"| {int(stage.number)} | [**{escape(stage.lesson['title'])}**]({stage.lesson['file']})"
         f"<br>{escape(stage.lesson['description'])} | {stage.lesson['minutes']}"
@@ -103,9 +102,10 @@ def write(folder: Path) -> None:
     Raises:
         OSError: they can't be written.
     """
-    text = page(folder)
+    path = progress_record.of(folder)
+    text = page(path)
     (folder / PICTURE).parent.mkdir(parents=True, exist_ok=True)
-    _replace(folder / PICTURE, progress_record.draw(progress_record.of(folder)))
+    _replace(folder / PICTURE, progress_record.draw(path))
     _replace(folder / START, f"{text}\n<!-- written by the course: {_seal(text)} -->\n")
 
 

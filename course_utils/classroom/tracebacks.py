@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FRAME = re.compile(r"\s*File (?P<path>.+?):\d+,? in ")
 SIMILAR = re.compile(r"\s*\[\.\.\. skipping (similar|hidden) ")
 HIDDEN = "    ... frames inside libraries ...\n"
-"""The line that stands for them on the pages of the lessons, too (course_build.notebooks.run)."""
+"""The line that stands for them. `course_build.notebooks.run` has it in the saved outputs, too."""
 
 REPEATED = "    ... the same {} times more ...\n"
 """The line that stands for a function that calls itself without an end."""
