@@ -306,9 +306,9 @@ def test_prepare_hides_no_warning_that_a_learner_needs():
 
 
 def test_a_maintainer_sees_the_warnings_as_the_libraries_write_them(monkeypatch):
-    handler = logging.getLogger("transformers").handlers[0]  # behind it may stand one of pytest's
     record = logging.makeLogRecord({"msg": "\x1b[1mM\x1b[0m from %s/m", "args": (models_folder(),)})
     notebook.quiet()
+    handler = logging.getLogger("transformers").handlers[0]  # behind it may stand one of pytest's
     assert [bool(handler.filter(record)) for _ in range(2)] == [True, False]
     assert record.getMessage() == "M from m"
     notebook.quiet()  # a notebook that is run again hears it again
