@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from course_build.lessons import index as lessons
+from course_build.lessons import minutes
 from course_build.models import prepare
 from course_build.notebooks.compare_outputs import SANITIZER
 from course_build.paths import NOTEBOOKS, ROOT
@@ -27,10 +28,12 @@ ABOUT_LESSONS = (
     "exercises",
     "fingerprint",
     "glossary",
+    "minutes",
     "mutants",
     "notebooks",
     "quizzes",
     "rerun",
+    "words",
 )
 """The test modules, without `test_`, that have something to say of a single lesson (tests/conftest.py picks it)."""
 
@@ -63,6 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = lessons.chosen(arguments.names)
     prepare.prepare()
     if arguments.names:
+        for path in chosen:
+            print(f"check: {minutes.told(path)}", flush=True)
         return take(steps_for(chosen))
     demo.prepare_if_possible()
     quick = ["--quick"] if arguments.quick else []

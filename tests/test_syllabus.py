@@ -24,8 +24,8 @@ def test_a_changed_promise_changes_the_page(tmp_path):
     notebook.cells[0].source = notebook.cells[0].source.replace("minutes: 60", "minutes: 61")
     nbformat.write(notebook, path)
     changed = syllabus.refresh(page, tmp_path)
-    assert "[61 minutes]" in changed
-    assert changed.replace("[61 minutes]", "[60 minutes]") == page
+    assert "[1 h 1 min]" in changed
+    assert changed.replace("[1 h 1 min]", "[1 h]") == page
 
 
 @pytest.mark.parametrize(

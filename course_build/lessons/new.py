@@ -90,7 +90,7 @@ def make(title: str) -> list[Path]:
         for path, text in content.items():
             lesson_files.write(ROOT / path, text)
         execute(f"{lesson:02d}")
-        syllabus.run(argparse.Namespace())
+        syllabus.write_page()
     draw_cards()
     return [path for path in [*lesson_files.parts(name), *pages] if (ROOT / path).exists()]
 

@@ -63,7 +63,7 @@ def rename(lesson: str, title: str) -> list[Path]:
             lesson_files.write(ROOT / each, after[each])
         for source, target in moves.items():
             (ROOT / source).rename(ROOT / target)
-        syllabus.run(argparse.Namespace())
+        syllabus.write_page()
     draw_cards()
     return sorted({moves.get(each, each) for each in [*changed, *moves]})
 

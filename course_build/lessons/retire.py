@@ -61,7 +61,7 @@ def retire(lesson: str) -> tuple[Path, list[str]]:
             lesson_files.write(page, text)
         for part in files:
             (ROOT / part).unlink()
-        syllabus.run(argparse.Namespace())
+        syllabus.write_page()
     return folder, lesson_files.mentions(naming(name))
 
 

@@ -11,7 +11,9 @@ from smalldocs.markdown import pandoc_id
 
 from course_build import BuildError
 from course_build.lessons import index as lessons
+from course_build.lessons import minutes
 from course_build.paths import NOTEBOOKS, ROOT
+from course_build.progress import in_words
 
 PAGE = ROOT / "syllabus.qmd"
 MADE = "## The lessons {#lessons}\n"
@@ -19,17 +21,26 @@ MADE = "## The lessons {#lessons}\n"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """No options: the page is brought up to date."""
+    """Without an option, the page is brought up to date."""
+    parser.add_argument("--minutes", action="store_true", help="first let each lesson state its minutes by the rule")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Bring up to date what the lessons and the page say of the lessons."""
+    for path in lessons.paths() if arguments.minutes else ():
+        minutes.state(path)
+        print(f"syllabus: {minutes.told(path)}")
+    write_page()
+    return 0
+
+
+def write_page() -> None:
     """Write the page where it differs from what the notebooks say."""
     text = PAGE.read_text(encoding="utf-8")
     fresh = refresh(text, NOTEBOOKS)
     if fresh != text:
         PAGE.write_bytes(fresh.encode())
         print(f"syllabus: wrote {PAGE.name}")
-    return 0
 
 
 def refresh(page: str, notebooks: Path) -> str:
@@ -41,7 +52,10 @@ def refresh(page: str, notebooks: Path) -> str:
     intro, heading, _ = page.partition(MADE)
     if not heading:
         raise BuildError(f"{PAGE.name} lacks the line {MADE.strip()!r}, after which the lessons are written")
-    return intro + heading + "".join(map(_section, lessons.paths(notebooks)))
+    paths = lessons.paths(notebooks)
+    hours = round(sum(lessons.front_matter(path)["minutes"] for path in paths) / 60)
+    together = f"\nAll {len(paths)} together take about {hours} hours.\n"
+    return intro + heading + together + "".join(map(_section, paths))
 
 
 def _section(path: Path) -> str:
@@ -54,6 +68,6 @@ def _section(path: Path) -> str:
     return (
         f"\n### {front['lesson']} · [{front['title']}]({address}) {{#lesson-{front['lesson']}}}\n\n"
         f"{front['description']}\n\n"
-        f"[{front['minutes']} minutes]{{.minutes}} Before it: {needs}.\n\n"
+        f"[{in_words(60 * front['minutes'])}]{{.minutes}} Before it: {needs}.\n\n"
         f"{promises}\n"
     )
