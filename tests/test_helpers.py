@@ -1,6 +1,7 @@
 """The small helpers: parameters, plots, and what makes a notebook behave."""
 
 import itertools
+import logging
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from course_utils import count_parameters, notebook, parameter_table, plots
+from course_utils.models import models_folder
 from course_utils.plots import training_curves
 from course_utils.plots.style import HIGHEST
 
@@ -274,6 +276,54 @@ def test_prepare_makes_random_numbers_repeat():
     assert draw() == first
     notebook.prepare(seed=4)
     assert draw() != first
+
+
+SAID = """
+import os, sys
+from pathlib import Path
+from course_utils import checkpoint, models, notebook
+notebook.prepare()
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
+base = checkpoint("distilbert-base-uncased")
+for _ in range(2):
+    AutoModelForSequenceClassification.from_pretrained(base)
+    AutoTokenizer.from_pretrained(base)("good " * 600)
+models.use_embedded_default()
+pipeline("sentiment-analysis")
+"""
+
+
+def test_prepare_hides_no_warning_that_a_learner_needs():
+    """Each is there once, and in the same words whatever the order of a set and this machine's folders are."""
+    said = subprocess.run([sys.executable, "-c", SAID], capture_output=True, text=True, check=True).stderr
+    assert said.count("newly initialized") == 1
+    assert "classifier.bias       | MISSING\nclassifier.weight     | MISSING\npre_classifier.bias   | MISSING" in said
+    assert said.count("(602 > 512)") == 1
+    assert "defaulted to distilbert-minilm-reviews and revision main" in said
+    assert os.sep not in said.replace("task/architecture", "")
+    assert "\x1b" not in said
+    assert "Loading weights" not in said
+
+
+def test_a_maintainer_sees_the_warnings_as_the_libraries_write_them(monkeypatch):
+    record = logging.makeLogRecord({"msg": "\x1b[1mM\x1b[0m from %s/m", "args": (models_folder(),)})
+    notebook.quiet()
+    handler = logging.getLogger("transformers").handlers[0]  # behind it may stand one of pytest's
+    assert [bool(handler.filter(record)) for _ in range(2)] == [True, False]
+    assert record.getMessage() == "M from m"
+    notebook.quiet()  # a notebook that is run again hears it again
+    assert handler.filter(record)
+    monkeypatch.setenv("COURSE_WARNINGS", "show")
+    notebook.quiet()
+    assert handler.filters == []
+
+
+def test_a_report_with_details_or_of_an_unknown_form_loses_nothing():
+    rows = "b | MISMATCH | 2 vs 3 \na | MISSING | \n\nNotes:\n- x:\ty"
+    table = f"M LOAD REPORT from: m\nKey | Status | \n----+--------+-\n{rows}"
+    assert notebook.plainly(table) == "M LOAD REPORT from: m\na | MISSING\nb | MISMATCH | 2 vs 3\n- x: y"
+    errors = table.replace("2 vs 3", "\n\nTraceback:\n  line\n\n")
+    assert notebook.plainly(errors) == errors
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 1.5, "1", True, None])
