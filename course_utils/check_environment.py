@@ -35,9 +35,18 @@ LAYERS = {
 }
 """The layers of the environment on top of what lessons import, and what they are for. None is a must."""
 
+LOCK = "requirements.lock"
+"""The file in the course's folder with the version of each package, to which everything that mends holds."""
+
+TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
+"""Where Linux gets torch without CUDA. The version in the lock is there with and without."""
+
 GIB = 2**30
 MEMORY_GIB = 4
 DISK_GIB = 2
+
+WHERE = "Type a command in the course's folder, in a terminal where the environment is active. Then restart the kernel."
+"""What has to hold for the commands of a report to mend anything."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +97,8 @@ class Report:
         lines += ["", self.verdict]
         for finding in self.problems:
             lines += [f"  {finding.name}: {finding.problem}", f"    {finding.mend}"]
+        if self.problems:
+            lines += ["", WHERE]
         return "\n".join(lines)
 
 
@@ -106,10 +117,12 @@ def _safely(check: Callable[[], Finding]) -> Finding:
     try:
         return check()
     except SettingError as error:
-        return Finding("models", "", "unknown", str(error), "unset COURSE_MODELS  (Windows: set COURSE_MODELS=)")
+        return Finding("models", "", "unknown", str(error), _unset("COURSE_MODELS"))
     except Exception as error:
         name = getattr(check, "__name__", "check").removeprefix("_check_")
-        return Finding(name, "", "unknown", f"could not be found out ({type(error).__name__}: {error})", _install())
+        return Finding(
+            name, "", "unknown", f"could not be found out ({type(error).__name__}: {error})", _install("-e .")
+        )
 
 
 def _requirements(layer: str = "") -> list[Requirement]:
@@ -133,15 +146,38 @@ def _python_command() -> str:
     return "py" if sys.platform == "win32" and not active else "python"
 
 
-def _install(requirement: Requirement | None = None) -> str:
-    if requirement is None or requirement.name == DISTRIBUTION:
-        return f"{_python_command()} -m pip install -c requirements.lock -e ."
-    return f'{_python_command()} -m pip install "{requirement}"'
+def _install(*arguments: str) -> str:
+    """Return pip's command that installs what the arguments name, in the version of the lock."""
+    return " ".join([_python_command(), "-m pip install -c", LOCK, *arguments])
+
+
+def _install_package(name: str, *options: str) -> str:
+    """Return the command that installs one package, or the course itself, in the version of the lock."""
+    if name == DISTRIBUTION:
+        return _install(*options, "-e .")
+    if name == "torch" and sys.platform == "linux":
+        options = (*options, "--extra-index-url", TORCH_INDEX)
+    return _install(*options, name)
 
 
 def layer_command(layer: str) -> str:
     """Return the command that installs a layer of the environment, such as `"scale"`, from the course's folder."""
-    return f'{_python_command()} -m pip install -c requirements.lock -e ".[{layer}]"'
+    return _install(f'-e ".[{layer}]"')
+
+
+def _unset(variable: str) -> str:
+    """Return what takes a variable away: the kernel has it from the terminal that JupyterLab was started in."""
+    command = f"Remove-Item Env:{variable}" if sys.platform == "win32" else f"unset {variable}"
+    return f"{command}  (and start JupyterLab anew in the same terminal)"
+
+
+def _make_with(python: str) -> str:
+    """Return the command that makes the environment with another Python."""
+    if os.environ.get("CONDA_PREFIX"):
+        return "conda env create -f environment.yml"
+    if sys.platform == "win32":
+        return f"py -{python} -m course_build lab"
+    return f"make lab PYTHON=python{python}"
 
 
 def _check_python() -> Finding:
@@ -149,9 +185,8 @@ def _check_python() -> Finding:
     allowed = re.findall(r"(\d+)\.(\d+)", importlib.metadata.metadata(DISTRIBUTION)["Requires-Python"])
     oldest, beyond = sorted((int(major), int(minor)) for major, minor in allowed)
     wanted = f"{oldest[0]}.{oldest[1]} to {beyond[0]}.{beyond[1] - 1}"
-    mend = "conda create -n llm-env python=3.12"
     problem = "too old" if version < oldest else "newer than what is tested" if version >= beyond else None
-    return Finding("python", wanted, platform.python_version(), problem, mend if problem else "")
+    return Finding("python", wanted, platform.python_version(), problem, _make_with("3.12") if problem else "")
 
 
 def _package_check(requirement: Requirement) -> Callable[[], Finding]:
@@ -160,18 +195,17 @@ def _package_check(requirement: Requirement) -> Callable[[], Finding]:
         try:
             found = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            return Finding(name, wanted, "nothing", "missing", _install(requirement))
+            return Finding(name, wanted, "nothing", "missing", _install_package(name))
         if not requirement.specifier.contains(found, prereleases=True):
             older = any(s.operator in {">=", ">", "=="} and not s.contains(found) for s in requirement.specifier)
-            return Finding(name, wanted, found, "too old" if older else "too new", _install(requirement))
+            return Finding(name, wanted, found, "too old" if older else "too new", _install_package(name))
         try:
             importlib.import_module(IMPORT_NAMES.get(name, name.replace("-", "_")))
         except BaseException as error:  # a broken library can end with anything, even with SystemExit
             if isinstance(error, KeyboardInterrupt):
                 raise
             reason = f"broken: importing it raises {type(error).__name__}: {error}"
-            repair = f'{_python_command()} -m pip install --force-reinstall --no-deps "{name}=={found}"'
-            return Finding(name, wanted, found, reason[:200], repair)
+            return Finding(name, wanted, found, reason[:200], _install_package(name, "--force-reinstall --no-deps"))
         return Finding(name, wanted, found)
 
     check.__name__ = f"_check_{requirement.name}"

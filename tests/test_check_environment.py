@@ -1,14 +1,17 @@
 """`check_environment`: it finds what is missing, too old, too new or broken, says what mends it, and never raises."""
 
+import os
 import re
+import subprocess
 import sys
+import zipfile
 
 import pytest
 from packaging.requirements import Requirement
 
 from course_build.check import nbval_command
 from course_build.paths import NOTEBOOKS, ROOT
-from course_build.setup import lock
+from course_build.setup import installers, lock
 from course_utils import check_environment as environment
 from course_utils.check_environment import Finding, Report, check_environment
 
@@ -53,12 +56,12 @@ def test_what_is_wrong_is_told_with_the_command_that_mends_it(packages, monkeypa
     )
     assert found["course_fine"].problem is None
     assert found["course_old"].problem == "too old"
-    assert found["course_old"].mend == 'python -m pip install "course_old>=2"'
+    assert found["course_old"].mend == "python -m pip install -c requirements.lock course_old"
     assert found["course_new"].problem == "too new"
     assert found["course_missing"].problem == "missing"
-    assert found["course_missing"].mend == 'python -m pip install "course_missing>=3"'
+    assert found["course_missing"].mend == "python -m pip install -c requirements.lock course_missing"
     assert "ImportError: DLL load failed" in found["course_broken"].problem
-    assert "--force-reinstall" in found["course_broken"].mend
+    assert "--force-reinstall --no-deps course_broken" in found["course_broken"].mend
     assert "SystemExit" in found["course_exits"].problem
 
 
@@ -67,7 +70,41 @@ def test_the_report_names_every_problem_and_its_remedy(packages, monkeypatch):
     needs(monkeypatch, "course_old>=2", "course_missing")
     text = repr(check_environment())
     assert "2 to mend: course_old, course_missing." in text
-    assert text.count("python -m pip install") == 2
+    assert text.count("python -m pip install -c requirements.lock course_") == 2
+    assert text.endswith(f"\n\n{environment.WHERE}")
+
+
+def test_a_mend_installs_the_version_of_the_lock_and_not_the_newest(packages, monkeypatch, tmp_path):
+    """pip itself is asked what it would do, with three releases to choose from and a lock that names the second."""
+    for version in ("1.0", "2.1", "3.0"):
+        with zipfile.ZipFile(tmp_path / f"course_old-{version}-py3-none-any.whl", "w") as wheel:
+            info = f"course_old-{version}.dist-info"
+            wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: course_old\nVersion: {version}\n")
+            wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+            wheel.writestr(f"{info}/RECORD", "")
+    (tmp_path / environment.LOCK).write_text("course_old==2.1\n", encoding="utf-8")
+    packages("course_old", "1.0", "raise ImportError('broken')")
+    offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path), "PYTHONPATH": str(tmp_path), "PATH": ""}
+    for wanted in ("course_old>=2", "course_old"):  # too old; and broken
+        python, *command = needs(monkeypatch, wanted)["course_old"].mend.split()
+        assert python == "python"
+        command = [sys.executable, *command, "--dry-run", "--disable-pip-version-check"]
+        done = subprocess.run(command, cwd=tmp_path, env={**os.environ, **offline}, capture_output=True, text=True)
+        assert "Would install course_old-2.1\n" in done.stdout.replace("-old", "_old"), done.stdout + done.stderr
+
+
+def test_every_package_that_a_report_may_name_is_in_the_lock():
+    """So that `-c requirements.lock` settles its version; and torch comes from where the set-up takes it."""
+    locked = {lock.name_of(pin) for pin in lock.pins("learn", ROOT / environment.LOCK)}
+    assert {lock.name_of(requirement.name) for requirement in environment._requirements()} <= locked
+    assert environment.TORCH_INDEX == installers.TORCH_INDEX
+
+
+@pytest.mark.parametrize(("platform", "index"), [("linux", True), ("darwin", False), ("win32", False)])
+def test_linux_mends_torch_without_cuda(monkeypatch, platform, index):
+    monkeypatch.setattr(sys, "platform", platform)
+    assert (environment.TORCH_INDEX in environment._install_package("torch")) == index
+    assert environment.TORCH_INDEX not in environment._install_package("emoji")
 
 
 def test_the_other_layers_are_a_line_each_and_no_problem(monkeypatch):
@@ -98,7 +135,7 @@ def test_the_command_is_the_one_of_the_system(monkeypatch, platform, active, pyt
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setenv("VIRTUAL_ENV", active)
     monkeypatch.setenv("CONDA_PREFIX", "")
-    assert environment._install(Requirement("emoji>=2")) == f'{python} -m pip install "emoji>=2"'
+    assert environment._install_package("emoji") == f"{python} -m pip install -c requirements.lock emoji"
 
 
 @pytest.mark.parametrize(
@@ -106,7 +143,23 @@ def test_the_command_is_the_one_of_the_system(monkeypatch, platform, active, pyt
 )
 def test_python_itself(monkeypatch, version, problem):
     monkeypatch.setattr(sys, "version_info", (*version, 0, "final", 0))
-    assert environment._check_python().problem == problem
+    finding = environment._check_python()
+    assert finding.problem == problem
+    assert bool(finding.mend) == bool(problem)
+
+
+@pytest.mark.parametrize(
+    ("platform", "conda", "mend"),
+    [
+        ("linux", "", "make lab PYTHON=python3.12"),
+        ("win32", "", "py -3.12 -m course_build lab"),
+        ("linux", "/envs/llm-env", "conda env create -f environment.yml"),
+    ],
+)
+def test_another_python_makes_the_whole_environment(monkeypatch, platform, conda, mend):
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setenv("CONDA_PREFIX", conda)
+    assert environment._make_with("3.12") == mend
 
 
 @pytest.mark.parametrize("name", ["_check_memory", "_check_disk", "_check_models", "_check_threads", "_check_python"])
@@ -131,7 +184,12 @@ def test_a_setting_that_is_none_is_told_with_what_unsets_it(monkeypatch):
     monkeypatch.setenv("COURSE_MODELS", "foo")
     (finding,) = check_environment().problems
     assert finding.problem.startswith("COURSE_MODELS is 'foo'")
-    assert finding.mend.startswith("unset COURSE_MODELS")
+    assert finding.mend.startswith("unset COURSE_MODELS ")
+    monkeypatch.setattr(sys, "platform", "win32")
+    (finding,) = check_environment().problems
+    assert finding.mend.startswith("Remove-Item Env:COURSE_MODELS ")
+    monkeypatch.delenv("COURSE_MODELS")
+    assert check_environment().ok
 
 
 def test_the_sanitiser_forgets_the_machine_and_keeps_a_problem():

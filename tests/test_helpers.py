@@ -146,6 +146,15 @@ def test_plot_tokens_refuses_what_it_cannot_draw():
         plots.plot_tokens(["una", "##ffa"], {"una": 1})
 
 
+def test_plot_memory_marks_what_is_beyond_the_limit():
+    sizes, bits = {"small": 10**9, "large": 7 * 10**9}, {"fp32": 32, "int8": 8, "int4": 4}
+    axes = plots.plot_memory(sizes, bits, limit=4e9)
+    hatched = [bar.get_width() for bars in axes.containers for bar in bars if bar.get_hatch()]
+    assert hatched == [28e9, 7e9], "what takes exactly the memory at hand does fit"
+    assert sum("too large" in text.get_text() for text in axes.texts) == len(hatched)
+    assert not any(bar.get_hatch() for bars in plots.plot_memory(sizes, bits).containers for bar in bars)
+
+
 def test_plot_bars_writes_each_value_at_its_bar():
     axes = plots.plot_bars({"one": 0.25, "two": 0.5}, "share", title="Two", write="{:.0%}")
     assert [bar.get_width() for bar in axes.patches] == [0.25, 0.5]

@@ -28,7 +28,7 @@ def plot_memory(sizes: dict[str, int], bits: dict[str, int], limit: float | None
     Args:
         sizes: the number of parameters of each model, by its name.
         bits: how many bits a parameter takes, by the name of the precision.
-        limit: a memory in bytes to draw a line at, or None.
+        limit: a memory in bytes to draw a line at, or None. Bars beyond it are hatched and marked as too large.
         title: the figure's title.
 
     Returns:
@@ -49,17 +49,21 @@ def plot_memory(sizes: dict[str, int], bits: dict[str, int], limit: float | None
             places = [place + (row - (len(bits) - 1) / 2) * height for place in range(len(sizes))]
             memory = [parameters * width / 8 for parameters in sizes.values()]
             colour = shades(0.15 + 0.6 * row / max(1, len(bits) - 1))
-            axes.barh(places, memory, height=height * 0.92, color=colour, label=precision)
-            for place, amount in zip(places, memory, strict=True):
-                label = axes.text(amount * 1.08, place, f"{precision}  {format_bytes(amount)}", va="center", fontsize=9)
+            bars = axes.barh(places, memory, height=height * 0.92, color=colour, label=precision)
+            for bar, place, amount in zip(bars, places, memory, strict=True):
+                words = f"{precision}  {format_bytes(amount)}"
+                if limit and amount > limit:
+                    words = f"{words}: too large"
+                    bar.set(facecolor=axes.get_facecolor(), edgecolor=COLOURS["negative"], hatch="////")
+                label = axes.text(amount * 1.08, place, words, va="center", fontsize=9)
                 label.set_bbox({"facecolor": axes.get_facecolor(), "edgecolor": "none", "pad": 1})  # hides the line
         axes.set(xscale="log", title=title)
-        axes.set_xlim(right=max(sizes.values()) * max(bits.values()) / 8 * 12)
+        axes.set_xlim(right=max(sizes.values()) * max(bits.values()) / 8 * (30 if limit else 12))  # for the words
         axes.xaxis.set_major_formatter(FuncFormatter(_bytes_at))
         name_rows(axes, list(sizes))
         if limit:
             axes.axvline(limit, color=INK, linestyle="--", linewidth=1)
-            axes.text(limit * 1.06, -0.52, format_bytes(limit), va="bottom", fontsize=9)
+            axes.text(limit * 1.06, -0.52, f"{format_bytes(limit)} at hand", va="bottom", fontsize=9)
     return axes
 
 

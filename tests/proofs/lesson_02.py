@@ -246,13 +246,13 @@ def a_listing_has_the_title_of_the_posts_front_matter(tmp_path):
 
 
 @proves("road", "publish.yml")
-def the_workflow_publishes_on_a_push(tmp_path):
+def the_workflow_publishes_on_a_push_to_main(tmp_path):
 
     from course_build.site import learners_blog
 
     learners_blog.scaffold(tmp_path / "blog")
     workflow = yaml.safe_load((tmp_path / "blog" / ".github" / "workflows" / "publish.yml").read_text(encoding="utf-8"))
-    assert "push" in workflow[True]  # YAML 1.1 reads the key `on` as true
+    assert workflow[True]["push"] == {"branches": ["main"]}  # YAML 1.1 reads the key `on` as true
     assert "_site" in (tmp_path / "blog" / ".gitignore").read_text(encoding="utf-8")
 
 
