@@ -118,24 +118,6 @@ def test_figures_are_readable_on_their_paper():
     assert all(contrast(colour, plots.PAPER) >= 3 for colour in plots.COLOURS.values())
 
 
-def test_plot_scores_draws_a_bar_a_text_in_order():
-    results = [{"label": "POSITIVE", "score": 0.9}, {"label": "NEG", "score": 0.6}, {"label": "NEU", "score": 0.5}]
-    axes = plots.plot_scores(["one", "two " * 60, "three"], results, title="Three")
-    assert [round(bar.get_width(), 3) for bar in axes.patches] == [0.9, 0.6, 0.5]
-    assert len({bar.get_facecolor() for bar in axes.patches}) == 3
-    assert [text.get_text() for text in axes.texts] == ["POSITIVE  0.90", "NEG  0.60", "NEU  0.50"]
-    names = [label.get_text() for label in axes.get_yticklabels()]
-    assert names[0] == "one"
-    assert names[1].count("\n") == 2
-    assert axes.yaxis_inverted()
-
-
-@pytest.mark.parametrize(("texts", "results"), [([], []), (["one"], [])])
-def test_plot_scores_refuses_what_does_not_match(texts, results):
-    with pytest.raises(ValueError, match="needs its result"):
-        plots.plot_scores(texts, results)
-
-
 TOKENS = ["[CLS]", "una", "##ffa", "##ble", "$5", "中", "[SEP]"]
 
 
@@ -183,12 +165,6 @@ def test_plot_bars_writes_each_value_at_its_bar():
 
 def test_papers_of_tokens_let_ink_be_read():
     assert all(contrast(plots.INK, colour) >= 4.5 for colour in plots.PIECES.values())
-
-
-def test_a_label_gets_the_colour_of_its_sentiment():
-    assert plots.sentiment_of("Positive") == "positive"
-    assert plots.sentiment_of("NEG") == "negative"
-    assert plots.sentiment_of("LABEL_0") == "neutral"
 
 
 def test_plot_attention_names_every_token_and_draws_every_share():

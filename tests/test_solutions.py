@@ -9,7 +9,7 @@ import statistics
 import warnings
 from collections import Counter
 from fractions import Fraction
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import nbformat
 import numpy as np
@@ -117,13 +117,20 @@ def test_all_scores_are_those_that_the_library_gives(text):
     assert all(abs(score - of["score"]) < 1e-4 for (_, score), of in zip(found, expected, strict=True))
 
 
+SCORES = st.dictionaries(st.text("abc", min_size=1, max_size=2), st.floats(0, 1), min_size=1, max_size=4)
+
+
 @few
-@given(st.lists(st.text(max_size=12) | st.just("[PAD]"), min_size=1, max_size=4))
-def test_padding_makes_all_texts_as_long_as_the_longest(texts):
-    names = solution("03", "count_padding")
-    lengths = [len(names["tokenizer"](text)["input_ids"]) for text in texts]
-    counts = names["count_padding"](texts)
-    assert {length + count for length, count in zip(lengths, counts, strict=True)} == {max(lengths)}
+@given(st.dictionaries(st.text("xyz", max_size=3), SCORES, max_size=5), st.floats(0, 1))
+@example({"one": {"a": 0.25, "b": 0.5}, "two": {"a": 0.5}}, 0.25)
+def test_alarms_are_about_each_group_with_two_words_further_apart_than_the_limit(means, limit):
+    found = solution("03", "alarms")["alarms"](means, limit)
+    furthest = {
+        group: max((abs(one - other) for one, other in combinations(words.values(), 2)), default=0)
+        for group, words in means.items()
+    }
+    assert sorted(found) == sorted(group for group, distance in furthest.items() if distance > limit)
+    assert all(furthest[wider] >= furthest[narrower] for wider, narrower in pairwise(found))
 
 
 def test_the_hint_of_exercise_5_says_what_fools_the_model_and_what_does_not():

@@ -1,4 +1,4 @@
-"""The checks of lesson 3: verdicts, truncation, all labels, padding, a sentence that fools the model."""
+"""The checks of lesson 3: verdicts, truncation, all labels, alarms on social bias, a sentence that fools the model."""
 
 from __future__ import annotations
 
@@ -222,55 +222,96 @@ def _same_pairs(first: Pairs, second: Pairs) -> bool:
     )
 
 
+Means = dict[str, dict[str, float]]
+
+MEANS: Means = {
+    "gender": {"man": 0.875, "woman": 0.5, "girl": 0.75},
+    "age": {"young": 0.75, "old": 0.625, "retired": 0.75},
+    "origin": {"French": 0.5, "Polish": 0.125, "Mexican": 1.0, "Turkish": 0.5},
+    "religion": {"Hindu": 0.25, "Sikh": 0.5},
+    "size": {"tall": 0.5, "short": 0.5625},
+    "name": {"Wei": 0.25},
+}
+"""Mean scores of words, by group. In binary they are exact, and so are the distances between them."""
+
+
 @checker
-def check_count_padding(count_padding: Callable[[list[str]], list[int]]) -> str:
-    """Exercise 4: how many padding tokens each text of a batch gets."""
-    tokenizer = _pipeline(SENTIMENT_MODEL).tokenizer
+def check_alarms(alarms: Callable[..., list[str]]) -> str:
+    """Exercise 4: the groups in which a swapped word moves the score by more than a limit, the widest first."""
 
-    def lengths(texts: list[str]) -> list[int]:
-        return [len(ids) for ids in tokenizer(texts)["input_ids"]]
+    def widths(means: Means) -> dict[str, float]:
+        return {group: max(words.values()) - min(words.values()) for group, words in means.items()}
 
-    def padding(texts: list[str]) -> list[int]:
-        return [max(lengths(texts)) - length for length in lengths(texts)]
+    def widest_first(width: dict[str, float], groups: list[str]) -> list[str]:
+        return sorted(groups, key=lambda group: -width[group])
 
-    def read(found: object, call: str) -> list[int] | int:
-        if isinstance(found, int) or getattr(found, "shape", None) == ():
-            return answers.whole(found, call)
-        return answers.wholes(found, call, "a list with a whole number for each text")
+    def wider(means: Means, limit: float = 0.1) -> list[str]:
+        """Return the groups beyond the limit, in the order of the dictionary."""
+        return [group for group, width in widths(means).items() if width > limit]
+
+    def right(means: Means, limit: float = 0.1) -> list[str]:
+        return widest_first(widths(means), wider(means, limit))
+
+    def by(width: Callable[[list[float]], float]) -> Callable[..., list[str]]:
+        """Return what is given by who measures the width of a group in another way."""
+
+        def measured(means: Means, limit: float = 0.1) -> list[str]:
+            found = {group: width(list(words.values())) for group, words in means.items()}
+            return widest_first(found, [group for group in found if found[group] > limit])
+
+        return measured
 
     run_cases(
-        count_padding,
-        "count_padding",
+        alarms,
+        "alarms",
         [
-            (["Fine.", "I would buy it again, and I would tell my friends."],),
-            (["a b c", "a", "a b"],),
-            (["same", "size"],),
-            (["alone"],),
-            (["twice", "twice", "and something else, too"],),
-            (["", "nothing stands before this one"],),
+            ({"gender": MEANS["gender"], "origin": MEANS["origin"]},),
+            (MEANS,),
+            (MEANS, 0.3),
+            (MEANS, 0.375),
+            (MEANS, 0),
+            (MEANS, 0.875),
+            ({"religion": MEANS["religion"], "gender": MEANS["gender"]}, 0.1),
+            ({"name": MEANS["name"], "age": MEANS["age"]}, 0.2),
         ],
-        padding,
-        read=read,
+        right,
+        read=lambda found, call: answers.texts(found, call, "a list of groups, such as ['origin', 'age']"),
         mistakes={
-            "You counted the ones of the attention mask: the real tokens. Padding is where the mask is 0.": lengths,
-            "That is one number for the whole batch. Sum along the last dimension, so that each text keeps its own.": (
-                lambda texts: sum(padding(texts))
+            "Those are the right groups, in the order of the dictionary. The widest comes first: sort them.": wider,
+            "The narrowest comes first. Sort the other way round: reverse=True.": lambda *case: right(*case)[::-1],
+            "Those are the right groups, from A to Z. Sort them by how wide they are, with key=...": (
+                lambda *case: sorted(wider(*case))
             ),
-            "No padding at all. There is some if padding=True, and if all the texts go into one call.": (
-                lambda texts: [0 for _ in texts]
+            "A group that is exactly as wide as the limit is in your list. The task says more than the limit.": (
+                lambda means, limit=0.1: widest_first(
+                    widths(means), [group for group, width in widths(means).items() if width >= limit]
+                )
             ),
-            "Two too many for each text: [CLS] and [SEP] are real tokens, not padding.": (
-                lambda texts: [count + 2 for count in padding(texts)]
+            "The limit that is handed over has no effect. Is a number written in the function's body?": (
+                lambda means, limit=0.1: right(means)
             ),
-            "Padded to the 512 places of the model. padding=True goes to the longest text of the batch only.": (
-                lambda texts: [512 - length for length in lengths(texts)]
+            "Those are all groups, whatever the limit. Keep the ones that are wider.": (
+                lambda means, limit=0.1: widest_first(widths(means), list(means))
             ),
-            "Those are words. The tokenizer fills up with tokens, and a word can be several.": (
-                lambda texts: [max(len(text.split()) for text in texts) - len(text.split()) for text in texts]
+            "Those are the groups within the limit. An alarm is about the ones beyond it.": (
+                lambda means, limit=0.1: widest_first(
+                    widths(means), [group for group, width in widths(means).items() if width <= limit]
+                )
+            ),
+            "That is the widest group alone. Return each that is wider than the limit.": lambda *case: right(*case)[:1],
+            "You took the first word and the last. The highest and the lowest may stand anywhere: max and min.": by(
+                lambda scores: abs(scores[0] - scores[-1])
+            ),
+            "You compared the highest score with the limit. Take its distance from the lowest.": by(max),
+            "You took the distance from 0.5. Here it is the words of a group that are compared with one another.": by(
+                lambda scores: max(abs(score - 0.5) for score in scores)
+            ),
+            "You took the distance from the group's mean. Take the highest score minus the lowest.": by(
+                lambda scores: max(abs(score - sum(scores) / len(scores)) for score in scores)
             ),
         },
     )
-    return "The short text is filled up to the long one. The mask is what keeps the model from reading the filling."
+    return "A test that any model has to pass before it goes to work. Which limit, and which words? That's for people."
 
 
 @checker

@@ -5,8 +5,8 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "style": ["COLOURS", "INK", "LINES", "PAPER", "PIECES", "STYLE", "format_bytes", "sentiment_of"],
-        "bars": ["plot_bars", "plot_choices", "plot_memory", "plot_scores", "plot_stacks", "plot_trade_offs"],
+        "style": ["COLOURS", "INK", "LINES", "PAPER", "PIECES", "STYLE", "format_bytes"],
+        "bars": ["plot_bars", "plot_choices", "plot_memory", "plot_stacks", "plot_trade_offs"],
         "token_boxes": ["plot_tokens"],
         "training_curves": ["plot_curves"],
         "classifier_quality": ["plot_accuracies", "plot_calibration", "plot_confusion"],

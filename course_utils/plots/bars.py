@@ -1,4 +1,4 @@
-"""Bars: scores, memory, counts, parts of a whole, trade-offs, distributions."""
+"""Bars: memory, counts, parts of a whole, trade-offs, distributions."""
 
 from __future__ import annotations
 
@@ -15,46 +15,11 @@ from course_utils.plots.style import (
     format_bytes,
     name_rows,
     new_axes,
-    sentiment_of,
     write_after,
 )
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from course_utils.classifier.pipeline import Result
-
-
-def plot_scores(texts: Sequence[str], results: Sequence[Result], title: str = "", width: int = 34) -> Axes:
-    """Draw a model's answers as bars: label and score of each text, the first text on top.
-
-    The bar starts at what chance would give no one: 0. Its colour is the label's, which is also written at its end.
-
-    Args:
-        texts: n texts.
-        results: n dicts with `label` and `score` (0 to 1), as a sentiment pipeline returns them.
-        title: the figure's title.
-        width: after how many characters a text goes on in the next line; after three lines it is cut.
-
-    Returns:
-        The axes, for whoever wants to add to them.
-
-    Raises:
-        ValueError: there is nothing to draw, or the numbers of texts and results differ.
-    """
-    if not texts or len(texts) != len(results):
-        raise ValueError(f"each text needs its result: these are {len(texts)} texts and {len(results)} results")
-    with new_axes(7.0, 0.9 + 0.62 * len(texts)) as axes:
-        names = ["\n".join(textwrap.wrap(text, width, max_lines=3, placeholder=" …")) for text in texts]
-        places = range(len(texts))
-        scores = [result["score"] for result in results]
-        axes.barh(places, scores, height=0.56, color=[COLOURS[sentiment_of(r["label"])] for r in results])
-        for place, result in zip(places, results, strict=True):
-            axes.text(result["score"] + 0.012, place, f"{result['label']}  {result['score']:.2f}", va="center")
-        axes.set(xlim=(0, 1.32), xticks=[0, 0.25, 0.5, 0.75, 1], title=title)
-        axes.set_xlabel("score: the probability that the model gives its label")
-        name_rows(axes, names)
-    return axes
 
 
 def plot_memory(sizes: dict[str, int], bits: dict[str, int], limit: float | None = None, title: str = "") -> Axes:

@@ -46,12 +46,6 @@ STYLE = {
 }
 
 
-def sentiment_of(label: str) -> str:
-    """Return which of the three colours a model's label gets: POSITIVE and POS are positive, whatever the case."""
-    name = label.lower()
-    return "positive" if name.startswith("pos") else "negative" if name.startswith("neg") else "neutral"
-
-
 @contextlib.contextmanager
 def new_axes(width: float = 7.0, height: float = 3.2) -> Generator[Axes]:
     """Make a figure of this size, in inches, and give its axes, to be drawn on in the course's look."""

@@ -30,8 +30,18 @@ def scores(
 SOFTMAX = "logits[0].softmax(-1)"
 
 
-def padding(counts: str, batch: str = "tokenizer(texts, padding=True, return_tensors='pt')") -> str:
-    return f"def count_padding(texts):\n    batch = {batch}\n    return {counts}"
+SPREAD = "max(words.values()) - min(words.values())"
+
+
+def alarms(
+    test: str = "spread[group] > limit",
+    width: str = SPREAD,
+    give: str = "sorted(wide, key=spread.get, reverse=True)",
+) -> str:
+    return (
+        f"def alarms(means, limit=0.1):\n    spread = {{group: {width} for group, words in means.items()}}\n"
+        f"    wide = [group for group in spread if {test}]\n    return {give}"
+    )
 
 
 def fooled(sentence: object, meant: object) -> str:
@@ -137,56 +147,47 @@ WRONG = {
             "all_scores('The train leaves at nine') should give",
         ),
     },
-    ("check_count_padding", ("count_padding",)): {
-        "counts the real tokens": (
-            padding("batch['attention_mask'].sum(dim=1).tolist()"),
-            "ones of the attention mask",
+    ("check_alarms", ("alarms",)): {
+        "in the order of the dictionary": (alarms(give="wide"), "in the order of the dictionary"),
+        "the narrowest first": (alarms(give="sorted(wide, key=spread.get)"), "The narrowest comes first"),
+        "from A to Z": (alarms(give="sorted(wide)"), "from A to Z"),
+        "at least, not more than": (alarms("spread[group] >= limit"), "exactly as wide as the limit"),
+        "a limit of its own": (alarms("spread[group] > 0.1"), "has no effect"),
+        "all groups": (alarms("True"), "all groups, whatever the limit"),
+        "turned round": (alarms("spread[group] <= limit"), "within the limit"),
+        "the widest alone": (
+            alarms(give="sorted(wide, key=spread.get, reverse=True)[:1]"),
+            "the widest group alone",
         ),
-        "one number for the batch": (padding("(batch['attention_mask'] == 0).sum().item()"), "for the whole batch"),
-        "one number, as a tensor": (padding("(batch['attention_mask'] == 0).sum()"), "for the whole batch"),
-        "forgets to pad": (
-            padding("[mask.count(0) for mask in batch['attention_mask']]", "tokenizer(texts)"),
-            "No padding at all",
+        "the first word and the last": (
+            alarms(width="abs(list(words.values())[0] - list(words.values())[-1])"),
+            "the first word and the last",
         ),
-        "pads each text alone": (
-            "def count_padding(texts):\n"
-            "    return [tokenizer(text, padding=True)['attention_mask'].count(0) for text in texts]",
-            "No padding at all",
+        "the highest score": (alarms(width="max(words.values())"), "You compared the highest score"),
+        "how far from a coin's toss": (
+            alarms(width="max(abs(score - 0.5) for score in words.values())"),
+            "the distance from 0.5",
         ),
-        "takes special tokens for padding": (
-            padding("[sum(i in (0, 101, 102) for i in ids) for ids in batch['input_ids'].tolist()]"),
-            "Two too many",
+        "how far from the mean": (
+            "from statistics import mean\n\n"
+            + alarms(width="max(abs(score - mean(words.values())) for score in words.values())"),
+            "the distance from the group's mean",
         ),
-        "pads to the limit": (
-            padding(
-                "(batch['attention_mask'] == 0).sum(dim=1).tolist()",
-                "tokenizer(texts, padding='max_length', return_tensors='pt')",
-            ),
-            "512 places",
+        "the widths as well": (
+            alarms(give="sorted(((group, spread[group]) for group in wide), key=lambda pair: -pair[1])"),
+            "entry 0 of alarms",
         ),
-        "words": (
-            "def count_padding(texts):\n    words = [len(text.split()) for text in texts]\n"
-            "    return [max(words) - count for count in words]",
-            "Those are words",
+        "a dictionary": (alarms(give="{group: spread[group] for group in wide}"), "It is a dict of 2"),
+        "one name": (alarms(give="max(wide, key=spread.get)"), "the text 'origin'"),
+        "the standard deviation": (
+            "from statistics import pstdev\n\n" + alarms(width="pstdev(words.values())"),
+            "should give",
         ),
-        "along the other dimension": (
-            padding("(batch['attention_mask'] == 0).sum(dim=0).tolist()"),
-            "should give [11, 0]. Yours gave [0, 0, 0, 0, 1",
+        "forgets to return": (alarms().replace("    return ", "    wide = "), "Is there a return"),
+        "takes a score out": (
+            alarms(width="words.pop(max(words, key=words.get)) - min(words.values(), default=0)"),
+            "changed the dict",
         ),
-        "each text once": (
-            padding("(batch['attention_mask'] == 0).sum(dim=1).tolist()").replace(
-                "(texts,", "(list(dict.fromkeys(texts)),"
-            ),
-            "should give [4, 4, 0]. Yours gave [4, 0]",
-        ),
-        "the shortest first": (
-            padding(
-                "(batch['attention_mask'] == 0).sum(dim=1).tolist()",
-                "texts.sort(key=len) or " + "tokenizer(texts, padding=True, return_tensors='pt')",
-            ),
-            "changed the list",
-        ),
-        "the mask itself": (padding("batch['attention_mask']"), "entry 0 of count_padding"),
     },
     ("check_fooled", ("fooling_sentence", "what_i_mean")): {
         "the model is right": (fooled("I love this film", "POSITIVE"), "gets that one right"),
@@ -224,13 +225,17 @@ RIGHT = {
         "the items of a dict": scores(SOFTMAX, "dict(sorted(zip(labels, scores), key=lambda pair: -pair[1])).items()"),
         "rounded to four digits": scores(f"{SOFTMAX}.double().round(decimals=4)"),
     },
-    ("check_count_padding", ("count_padding",)): {
-        "a tensor": padding("(1 - batch['attention_mask']).sum(dim=-1)"),
-        "an array": padding("(batch['attention_mask'] == 0).numpy().sum(axis=1)"),
-        "by the ids": padding("tuple((batch['input_ids'] == tokenizer.pad_token_id).sum(dim=1))"),
-        "by the lengths": (
-            "def count_padding(texts):\n    lengths = [len(ids) for ids in tokenizer(texts)['input_ids']]\n"
-            "    return (max(lengths) - length for length in lengths)"
+    ("check_alarms", ("alarms",)): {
+        "a loop": (
+            "def alarms(means, limit=0.1):\n    found = []\n    for group, words in means.items():\n"
+            "        scores = sorted(words.values())\n        if scores[-1] - scores[0] > limit:\n"
+            "            found.append((scores[0] - scores[-1], group))\n    return [group for _, group in sorted(found)]"
+        ),
+        "an iterator": alarms(give="reversed(sorted(wide, key=spread.get))"),
+        "pandas": (
+            "import pandas as pd\n\ndef alarms(means, limit=0.1):\n    table = pd.DataFrame(means)\n"
+            "    spread = (table.max() - table.min()).sort_values(ascending=False)\n"
+            "    return spread.index[spread > limit]"
         ),
     },
     ("check_fooled", ("fooling_sentence", "what_i_mean")): {
@@ -292,6 +297,8 @@ def another_vocabularys_ids_are_read_as_other_words():
         assert torch.isfinite(model(torch.tensor([ids])).logits).all()
         assert not {*own.decode(ids).split()} & {*text.lower().split()}
         assert same(text)["input_ids"] == own(text)["input_ids"]
+    read = own.decode(other("HuggingFace pipelines are awesome!")["input_ids"])
+    assert " ".join(word for word in read.split() if "[" not in word) == "rothschild panted wnba rests"
 
 
 EQUIVALENT: dict[str, dict[str, str]] = {
@@ -307,9 +314,9 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "line 5: sorted(zip(labels, scores, strict=True), key=lambda pair: pair[1], reverse=True) becomes list(dict.fromkeys(sorted(zip(labels, scores, strict=True), key=lambda pair: pair[1], reverse=True)))": "no label comes twice",
         "line 5: pair[1] becomes pair[-1]": "a pair has two entries",
     },
-    "count_padding": {
-        "line 4: batch['attention_mask'] == 0 becomes batch['attention_mask'] <= 0": "a mask has no number below 0",
-        "line 4: 1 becomes -1": "a batch has two dimensions",
+    "alarms": {
+        "line 4:  for group in spread if spread[group] > limit becomes  for group in list(spread)[::-1] if spread[group] > limit": "no order is asked of groups that are equally wide",
+        "line 5: sorted(wide, key=spread.get, reverse=True) becomes list(dict.fromkeys(sorted(wide, key=spread.get, reverse=True)))": "no group comes twice",
     },
     "fooled": {
         "line 1: 'What a masterpiece of boredom.' becomes 'WHAT A MASTERPIECE OF BOREDOM.'": "the model reads small and capital letters alike",
