@@ -280,6 +280,7 @@ def test_close_calls_are_decided_in_fp32(fast, classify, sample, monkeypatch):
 def test_the_export_is_found_by_hub_name_checkpoint_or_folder(reviews_checkpoint):
     name = "distilbert-base-uncased-finetuned-sst-2-english"
     folder = backends.find_onnx_folder(name)
+    assert backends.find_onnx_folder(f"distilbert/{name}") == folder
     assert backends.find_onnx_folder(reviews_checkpoint) == folder == backends.find_onnx_folder(folder)
 
 
@@ -296,7 +297,7 @@ def test_nothing_is_downloaded_to_find_out_which_model_a_folder_is(monkeypatch, 
     with pytest.raises(CheckpointError, match="has no export to ONNX here"):
         backends.find_onnx_folder(tmp_path)
     assert asked == [(name, True) for name in catalogue()]
-    name = "distilbert-base-uncased-finetuned-sst-2-english"
+    name = "distilbert/distilbert-base-uncased-finetuned-sst-2-english"
     with pytest.raises(CheckpointError, match=f"The ONNX export of {name} isn't ready"):
         backends.find_onnx_folder(tmp_path / name)
 

@@ -13,8 +13,8 @@ from hub_server import HubServer
 
 from course_utils.models import MANIFEST, catalogue, find_problem, models_folder
 
-HUB_ID = "distilbert-base-uncased-finetuned-sst-2-english"
-PRESENT_ID = f"distilbert/{HUB_ID}"
+LEGACY_ID = "distilbert-base-uncased-finetuned-sst-2-english"
+HUB_ID = f"distilbert/{LEGACY_ID}"
 UNPINNED = "finiteautomata/bertweet-base-sentiment-analysis"
 DECODER = "HuggingFaceTB/SmolLM2-135M-Instruct"
 REVISION = catalogue()[HUB_ID].revision
@@ -126,7 +126,7 @@ def test_cold_then_cached_then_offline(run: Callable[..., str], embedded: Path) 
         asked = [path for _, path, _ in hub.requests if HUB_ID in path]
         assert all(f"/{REVISION}" in path for path in asked)  # nothing of whatever `main` may be today
         hub.requests.clear()
-        assert run(hub, CHECKPOINT, HUB_ID) == cold
+        assert run(hub, CHECKPOINT, LEGACY_ID) == cold  # the name without its owner means the same, and asks the same
         assert not hub.downloads("model.safetensors")
     assert run(hub, CHECKPOINT, HUB_ID, HF_HUB_OFFLINE="1") == cold
 
@@ -170,8 +170,8 @@ UNWANTED = ("onnx/model.onnx", "runs/events.out", "training_args.bin", ".gitattr
 
 
 def test_a_renamed_model_is_found_under_its_former_name(run: Callable[..., str], embedded: Path) -> None:
-    renamed = {HUB_ID: PRESENT_ID}
-    with HubServer({PRESENT_ID: embedded}, commits={PRESENT_ID: REVISION}, renamed=renamed) as hub:
+    renamed = {HUB_ID: "another/name"}
+    with HubServer({"another/name": embedded}, commits={"another/name": REVISION}, renamed=renamed) as hub:
         assert same_files(run(hub, CHECKPOINT, HUB_ID), embedded)
 
 

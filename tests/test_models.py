@@ -42,9 +42,10 @@ from course_utils.models import (
     models_folder,
 )
 
-SST2 = "distilbert-base-uncased-finetuned-sst-2-english"
+LEGACY = "distilbert-base-uncased-finetuned-sst-2-english"
+SST2 = f"distilbert/{LEGACY}"
 TWEETS = "finiteautomata/bertweet-base-sentiment-analysis"
-BASE = "distilbert-base-uncased"
+BASE = "distilbert/distilbert-base-uncased"
 TEXTS = [
     "HuggingFace pipelines are awesome!",
     "I hope you're enjoying this course so far",
@@ -170,16 +171,28 @@ def test_a_checkpoint_that_is_not_ready_says_what_is_missing_and_what_mends_it(
 
 def test_an_unknown_model_gets_the_known_ones_and_the_nearest() -> None:
     with pytest.raises(ValueError, match=f"Did you mean '{SST2}'") as caught:
-        checkpoint(f"distilbert/{SST2}")
+        checkpoint(f"bert/{LEGACY}")
     assert TWEETS in str(caught.value)
     with pytest.raises(ValueError, match=r"doesn't know the model 'xyz'\. It knows"):
         checkpoint("xyz")
 
 
+def test_a_model_answers_to_the_names_that_the_hub_accepts(pretended: Path) -> None:
+    """The Hub's first models had no owner, and their names of that time are in many a tutorial."""
+    assert checkpoint(LEGACY) == checkpoint(SST2)
+    assert checkpoint("distilbert-base-uncased") == checkpoint(BASE)
+    for model in catalogue().values():
+        assert "/" in model.hub_id
+        assert model.legacy_id in (None, model.hub_id.partition("/")[2])
+    for name in ("SmolLM2-135M-Instruct", f"DistilBERT/{LEGACY}", f"distilbert/{LEGACY}/", f"a/{SST2}"):
+        with pytest.raises(ValueError, match="doesn't know the model"):
+            checkpoint(name)
+
+
 @given(st.text())
 @settings(max_examples=50)
 def test_any_other_text_is_a_value_error(name: str) -> None:
-    if name not in catalogue():
+    if not models.look_up(name):
         with pytest.raises(ValueError, match="The course doesn't know the model"):
             checkpoint(name)
 
@@ -437,7 +450,7 @@ def test_the_card_has_the_figures_of_the_adapter(ready: None) -> None:
 
 
 def test_there_are_no_results_of_what_was_not_trained_or_not_prepared(pretended: Path) -> None:
-    with pytest.raises(ValueError, match=r"distilbert-minilm, the stand-in for distilbert-base-uncased, was not fine"):
+    with pytest.raises(ValueError, match=f"distilbert-minilm, the stand-in for {BASE}, was not fine"):
         models.read_results(BASE)
     (pretended / "distilbert-minilm-reviews" / "results.json").unlink()
     with pytest.raises(CheckpointError, match=r"results\.json is missing"):

@@ -582,7 +582,7 @@ def test_the_command_serves_the_real_model_until_it_is_told_to_stop(pipeline):
     with started() as (process, client):
         texts = ["A joy from start to end.", "The battery died after a week."]
         assert_answers(classify(ready(client), *texts), pipeline(texts))
-        assert client.get("/health").json()["model"] == "distilbert-base-uncased-finetuned-sst-2-english"
+        assert client.get("/health").json()["model"] == "distilbert/distilbert-base-uncased-finetuned-sst-2-english"
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 0

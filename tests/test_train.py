@@ -99,7 +99,7 @@ def test_soft_targets_agree_with_the_labels():
     for name, recipe in train.RECIPES.items():
         table = recipe.load("validation")
         targets = train.soft_targets(table["rating"].to_numpy(), recipe.boundaries, recipe.blur)
-        expected = table["label"].map(train.catalogue()[recipe.model].labels.index).to_numpy()
+        expected = table["label"].map(train.find(recipe.model).labels.index).to_numpy()
         on_a_boundary = np.isclose(table["rating"].abs(), reviews.THRESHOLD)
         assert (targets.argmax(axis=1) == expected)[~on_a_boundary].all(), name
 

@@ -275,8 +275,8 @@ def _select(names: Iterable[str], manifest: Path) -> tuple[list[Model], list[Sou
     ggufs = [source for source in sources(manifest).values() if source.gguf_of]
     by_name = {}
     for one in [*models.values(), *ggufs]:
-        own, hub_id = (one.name, one.gguf_of) if isinstance(one, Source) else (one.folder, one.hub_id)
-        for name in (own, hub_id):  # the same id of the Hub can name a model and a GGUF file: then both are meant
+        own, ids = (one.name, (one.gguf_of,)) if isinstance(one, Source) else (one.folder, one.ids)
+        for name in (own, *ids):  # the same id of the Hub can name a model and a GGUF file: then both are meant
             by_name.setdefault(name, []).append(one)
     unknown = [name for name in names if name not in by_name]
     if unknown:

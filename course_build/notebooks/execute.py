@@ -167,7 +167,8 @@ def freshen(staged: Path, *, every: bool = False) -> None:
             stale[path] = notebook
     if stale:
         code = "\n".join(source for notebook in stale.values() for source in sources_of(notebook))
-        if named := [name for name in catalogue() if re.search(rf"{re.escape(name)}(?![\w-])", code)]:
+        spelled = {model.hub_id: "|".join(map(re.escape, model.ids)) for model in catalogue().values()}
+        if named := [name for name, ids in spelled.items() if re.search(rf"(?:{ids})(?![\w-])", code)]:
             prepare.prepare(named)
         run_side_by_side(stale, "execute", _keep)
 

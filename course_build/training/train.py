@@ -42,6 +42,7 @@ from course_build.paths import ADAPTERS, BUILD
 from course_build.training import customer_sentences, held_out_sentences, own_sentences
 from course_utils import reviews
 from course_utils.models import catalogue, find_problem, load_tokenizer, models_folder
+from course_utils.models.manifest import find
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -218,7 +219,7 @@ class Run:
         from transformers import AutoModelForSequenceClassification
 
         self.recipe, self.folder, self.limit, self.report = recipe, folder, limit, report
-        model = catalogue()[recipe.model]
+        model = find(recipe.model)
         self.labels = model.labels
         self.base = folder / "base"
         write_base(model.architecture, pretrained, self.base, model.labels, recipe.seed)

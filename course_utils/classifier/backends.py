@@ -17,7 +17,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from course_utils.models import ONNX_FP32, ONNX_INT8, CheckpointError, catalogue, find_by_folder, onnx_folder
+from course_utils.models import ONNX_FP32, ONNX_INT8, CheckpointError, catalogue, find_by_folder, look_up, onnx_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -176,7 +176,7 @@ def find_onnx_folder(model_name: str | os.PathLike[str]) -> Path:
     folder = Path(model_name)
     if (folder / ONNX_INT8).is_file():
         return folder
-    model = catalogue().get(str(model_name)) or find_by_folder(folder)
+    model = look_up(str(model_name)) or find_by_folder(folder)
     if model and model.onnx:
         return onnx_folder(model.hub_id)
     exported = ", ".join(hub_id for hub_id, model in catalogue().items() if model.onnx)

@@ -51,7 +51,8 @@ class Outcome(TypedDict):
 class SentimentPipeline:
     """A tokenizer, a model and the step from logits to a label, composed by the Auto classes.
 
-    >>> classify = SentimentPipeline(checkpoint("distilbert-base-uncased-finetuned-sst-2-english"))  # doctest: +SKIP
+    >>> name = "distilbert/distilbert-base-uncased-finetuned-sst-2-english"
+    >>> classify = SentimentPipeline(checkpoint(name))  # doctest: +SKIP
     >>> classify("HuggingFace pipelines are awesome!")  # doctest: +SKIP
     {'label': 'POSITIVE', 'score': 0.99...}
 

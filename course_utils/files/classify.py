@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from course_utils.classifier.pipeline import BACKENDS
 from course_utils.errors import CommandError
 from course_utils.files import csv_json_parquet
-from course_utils.models import SENTIMENT_MODEL, catalogue, checkpoint
+from course_utils.models import SENTIMENT_MODEL, checkpoint, look_up
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -142,7 +142,7 @@ def load(model: str, backend: str) -> SentimentPipeline:
 
     notebook.quiet()
     try:
-        return SentimentPipeline(checkpoint(model) if model in catalogue() else model, backend=backend)
+        return SentimentPipeline(checkpoint(model) if look_up(model) else model, backend=backend)
     except (OSError, ValueError) as error:
         raise CommandError(str(error)) from error
 

@@ -25,7 +25,7 @@ from course_utils.models.find_exports import (
     find_export_problem,
     onnx_folder,
 )
-from course_utils.models.manifest import MANIFEST, SOURCE, File, Model, Source, catalogue, sources
+from course_utils.models.manifest import MANIFEST, SOURCE, File, Model, Source, catalogue, look_up, sources
 
 __all__ = [
     "EXPORT_RECORD",
@@ -51,6 +51,7 @@ __all__ = [
     "find_problem",
     "gguf_file",
     "load_tokenizer",
+    "look_up",
     "models_folder",
     "models_from_hub",
     "onnx_folder",

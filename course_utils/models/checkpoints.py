@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PREPARE_COMMAND = "python -m course_build models"
 
 
-SENTIMENT_MODEL = "distilbert-base-uncased-finetuned-sst-2-english"
+SENTIMENT_MODEL = "distilbert/distilbert-base-uncased-finetuned-sst-2-english"
 """The model that the course classifies texts with: the commands, the demo, the checks of the exercises."""
 
 TASK_DEFAULTS = {"sentiment-analysis": SENTIMENT_MODEL}

@@ -53,6 +53,7 @@ class Model:
     """One model: `hub_id` names the Hub's, all else but `revision` describes the embedded one that answers for it.
 
     A model without `labels` is an encoder that is still to be fine-tuned. `onnx` says whether set-up exports it.
+    `legacy_id` is the name without an owner that the Hub gave the model in its first years, and still accepts.
     """
 
     hub_id: str
@@ -65,6 +66,12 @@ class Model:
     files: dict[str, File]
     revision: str | None = None
     onnx: bool = False
+    legacy_id: str | None = None
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The names that the Hub accepts for the model, its present one first."""
+        return (self.hub_id, self.legacy_id) if self.legacy_id else (self.hub_id,)
 
     @property
     def size(self) -> int:
@@ -95,8 +102,13 @@ def catalogue(manifest: Path = MANIFEST) -> dict[str, Model]:
     }
 
 
+def look_up(name: str) -> Model | None:
+    """Return the model that has this name on the Hub, with its owner or as in the Hub's first years, or None."""
+    return next((model for model in catalogue().values() if name in model.ids), None)
+
+
 def find(hub_id: str) -> Model:
-    """Return the model of a Hub id.
+    """Return the model of a Hub id, with its owner or as in the Hub's first years.
 
     Raises:
         TypeError: when `hub_id` isn't a text.
@@ -104,15 +116,16 @@ def find(hub_id: str) -> Model:
     """
     if not isinstance(hub_id, str):
         raise TypeError(f"A model is named by a text such as 'owner/name', not by {type(hub_id).__name__}.")
-    models = catalogue()
-    if hub_id not in models:
+    model = look_up(hub_id)
+    if model is None:
+        models = catalogue()
         nearest = difflib.get_close_matches(hub_id, models, n=1)
         hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
         raise ValueError(
             f"The course doesn't know the model {hub_id!r}.{hint} It knows: {', '.join(models)}. "
             "Any other model of the Hub can be handed to from_pretrained() by its own name."
         )
-    return models[hub_id]
+    return model
 
 
 def _but(table: dict[str, Any], *keys: str) -> dict[str, Any]:
