@@ -114,7 +114,8 @@ def test_saved_outputs_are_complete_and_carry_nothing_of_this_machine(path):
     for number, cell in enumerate(code_cells(notebook), start=1):
         assert cell.execution_count == number, "run `make execute`"
         for output in cell.outputs:
-            assert output.get("name") != "stderr", cell.source
+            # A warning that a learner needs is shown; all else on stderr is chatter that a run shouldn't save.
+            assert output.get("name") != "stderr" or output.text.startswith("[transformers] "), cell.source
             assert output.output_type != "error" or "raises-exception" in cell.metadata.get("tags", []), cell.source
             assert not re.search(r"\x1b|\r|/(home|root|Users|tmp|work)/|[A-Z]:\\\\|site-packages", text_of(output))
     assert {tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])} <= {"raises-exception"}
