@@ -93,16 +93,15 @@ def plot_heads(
             f"plot_heads needs a table (layers, heads) of numbers from 0 up; this has the shape {table.shape}"
         )
     layers, heads = table.shape
+    for name, (layer, head) in (marks or {}).items():
+        if not (0 <= layer < layers and 0 <= head < heads):
+            raise ValueError(f"{name!r} is at {layer, head}; there are {layers} layers of {heads} heads")
     with new_axes(7.0, 1.2 + 0.42 * layers) as axes:
         image = _draw_map(axes, table, limit=table.max() or 1.0)
         axes.set(xlabel="head", ylabel="layer", xticks=range(heads), yticks=range(layers), title=title)
         axes.tick_params(length=0)
         axes.figure.colorbar(image, ax=axes, label=label)
         for name, (layer, head) in (marks or {}).items():
-            if not (0 <= layer < layers and 0 <= head < heads):
-                raise ValueError(
-                    f"{name!r} marks layer {layer}, head {head}; there are {layers} layers of {heads} heads"
-                )
             _mark_square(axes, name, layer, head, heads)
     return axes
 
