@@ -171,6 +171,7 @@ def test_the_code_key_passes_over_layout_and_nothing_else():
         ("[w]{.k} and [a](there#x){target=_blank}", "w and [a](new/there#x)"),
         ("[a](nowhere) ![p](nowhere) [b](https://x.org) [c](#d)", "a  [b](https://x.org) [c](#d)"),
         ("![p](there)&nbsp;", "![p](new/there)"),
+        ('![A `c` [d](e).](there){fig-alt="It\'s all"}', "![It's all](new/there)\n\n_A `c` [d](new/e)._"),
         ("## A {#b .c}", "## A"),
         ("`[a](there)` $[a](there)$ costs $5 and $6", "`[a](there)` $[a](there)$ costs $5 and $6"),
         ("- ```\n  ::: {.x}\n  ```\n- b", "- ```\n  ::: {.x}\n  ```\n- b"),

@@ -18,7 +18,7 @@ PAGE = f"""<html><head><script src="a.js"></script></head><body><main>
 <div class="cell" id="cell-4"><div class="cell-output">3</div>
 <div class="cell-output"><img src="{INLINE}" alt="x"/></div></div>
 <img src="pictures/there.png" alt=""/><img src="pictures/gone.png" alt=""/>
-<img src="there.svg" alt="" width="9" height="9"/>
+<img src="there.svg" alt="" width="9" height="9"/><img src="wide.svg" alt=""/>
 </main></body></html>"""
 
 
@@ -27,6 +27,8 @@ def lightened(tmp_path: Path) -> tuple[BeautifulSoup, Path]:
     folder = tmp_path / "notebooks"
     (folder / "pictures").mkdir(parents=True)
     (folder / "pictures" / "there.png").write_bytes(PNG)
+    (folder / "top.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" width="8" height="4"/>', encoding="utf-8")
+    (folder / "wide.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" width="100%"/>', encoding="utf-8")
     page = BeautifulSoup(PAGE, "html.parser")
     page_weight.lighten_page(page, folder / "lesson.html")
     return page, folder
@@ -43,8 +45,8 @@ def test_a_figure_gets_a_file_of_its_own(lightened: tuple[BeautifulSoup, Path]) 
 def test_pictures_below_the_first_heading_wait_and_keep_their_place(lightened: tuple[BeautifulSoup, Path]) -> None:
     page, _ = lightened
     pictures = page.select("img")
-    assert [picture.get("loading") for picture in pictures] == [None, *["lazy"] * 4]
-    assert [picture.get("width") for picture in pictures] == [None, "1", "1", None, "9"]
+    assert [picture.get("loading") for picture in pictures] == [None, *["lazy"] * 5]
+    assert [picture.get("width") for picture in pictures] == ["8", "1", "1", None, "9", None]
 
 
 def test_scripts_let_the_page_show(lightened: tuple[BeautifulSoup, Path]) -> None:

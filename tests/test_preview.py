@@ -32,6 +32,7 @@ CONFIG = {
         "render": ["index.qmd", "404.qmd", "notebooks/*.ipynb"],
         "resources": ["notebooks/*.ipynb"],
     },
+    "filters": ["assets/opening_drawing.lua"],
     "execute": {"enabled": False},
     "language": {"search-text-placeholder": "Search"},
     "website": {
@@ -77,6 +78,7 @@ title: {json.dumps(escape(TITLE))}
 subtitle: "With `code` & more"
 minutes: 45
 image: two.svg
+image-alt: "A <2> & more"
 open-graph:
   image: cards/two.png
 twitter-card:
@@ -299,6 +301,13 @@ def test_a_shared_link_shows_the_lessons_card(raw: Path, mended: Path) -> None:
         assert cured == "https://example.org/course/notebooks/cards/two.png"
 
 
+def test_a_lesson_opens_with_its_drawing(raw: Path, mended: Path) -> None:
+    assert not page(raw, "notebooks/two.html").select("main img[src='two.svg']"), "defect"
+    drawing = page(mended, "notebooks/two.html").select_one("#title-block-header + .opening-drawing > img")
+    assert (drawing["src"], drawing["alt"]) == ("two.svg", "A <2> & more")
+    assert not page(mended, "index.html").select(".opening-drawing")
+
+
 def test_a_page_names_classes_of_its_body(raw: Path, mended: Path) -> None:
     assert "wide" not in page(raw, "index.html").body["class"], "defect"
     assert {"home", "wide", "nav-fixed"} <= set(page(mended, "index.html").body["class"])
@@ -335,10 +344,17 @@ def test_the_404_page_works_at_any_depth(raw: Path, mended: Path) -> None:
 
 def test_only_known_keys_reach_smalldocs(built: smalldocs.site.Site) -> None:
     warnings = "\n".join(built.warnings)
-    for key in ("execute", "language", "html-math-method", "respect-user-color-scheme", "listing.feed.type"):
+    for key in (
+        "execute",
+        "filter assets/opening_drawing.lua",
+        "language",
+        "html-math-method",
+        "respect-user-color-scheme",
+        "listing.feed.type",
+    ):
         assert key in warnings, "defect: Quarto's own keys are warned of"
     config = quarto_differences.mend_config(CONFIG)
-    assert "execute" not in config
+    assert not {"execute", "filters"} & config.keys()
     assert set(config["format"]["html"]) == {"theme"}
     assert "execute" in CONFIG, "the mend works on a copy"
 

@@ -107,7 +107,7 @@ def test_the_preview_shows_all_that_a_notebook_holds(sites: Callable[[str], Path
     assert [part[1] for part in parts if part[0] == "heading"] == headings
     drawn = [part for part in data if "image/png" in part]
     pictures = re.findall(r"!\[[^]]*\]\([^)]+\)", text)
-    assert count(parts, "figure") == len(drawn) + len(pictures)
+    assert count(parts, "figure") == 1 + len(drawn) + len(pictures), "the lesson's drawing, and those in it"
     assert count(parts, "table") == len(TABLE.findall(text))
     shown = [part[1] for part in parts if part[0] == "code"]
     assert len(shown) == len(code) + sum(len(FENCED.findall(cell)) for cell in prose)

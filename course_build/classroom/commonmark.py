@@ -21,6 +21,11 @@ KINDS = {"note": "Note", "tip": "Tip", "important": "Important", "warning": "Wat
 CODE = re.compile(r"(?<!`)(`+)(?!`)(?:.+?)(?<!`)\1(?!`)", re.DOTALL)
 MATHS = re.compile(r"(?<!\\)\$\$.+?\$\$|(?<![\\$])\$(?=\S)[^$\n]+?(?<=\S)\$(?!\d)", re.DOTALL)
 LINK = re.compile(r"(?P<picture>!?)\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\]\((?P<address>[^()\s]+)\)(?:\{[^}\n]*\})?")
+DIAGRAM = re.compile(
+    r"""^!\[(?P<caption>.+)\]\((?P<address>[^()\s]+)\)\{fig-alt=(["'])(?P<alternative>.+?)\3\}$""", re.MULTILINE
+)
+"""A picture with a caption, alone on its line. Plain Markdown has no captions: it becomes a line of its own."""
+
 NOTE = re.compile(r"\[\^(?P<name>[^\]\s]+)\]")
 NOTE_TEXT = re.compile(
     r"^\[\^(?P<name>[^\]\s]+)\]:[ ]*(?P<text>.*(?:\n(?:[ ]{2,}\S.*|[ ]*(?=\n[ ]{4,}\S)))*)\n?", re.MULTILINE
@@ -104,7 +109,7 @@ def _spans(text: str, link: Link) -> str:
             address = new
         return f"{found['picture']}[{words}]({address})"
 
-    text = LINK.sub(place, text)
+    text = LINK.sub(place, DIAGRAM.sub(r"![\g<alternative>](\g<address>)\n\n_\g<caption>_", text))
     text = re.sub(r"(?<!\\)\[(?P<text>[^\[\]]*)\]\{[.#][^}\n]*\}", r"\g<text>", text)  # [words]{.class}
     text = re.sub(r"^(#{1,6} .*?)\s*\{[.#-][^}\n]*\}\s*$", r"\1", text, flags=re.MULTILINE)
     return re.sub(r"^(!\[.*\))&nbsp;$", r"\1", text, flags=re.MULTILINE)

@@ -28,12 +28,13 @@ from course_utils.notebook import as_shown
 
 QUARTO_ONLY = {
     ("execute",),
+    ("filters",),
     ("language",),
     ("format", "html", "html-math-method"),
     ("format", "html", "respect-user-color-scheme"),
 }
 """Keys of `_quarto.yml` for Quarto alone. smalldocs runs no code, has words of its own and follows the browser's colour
-scheme anyway; the maths is `mathml` below."""
+scheme anyway; the maths is `mathml` below, and what the filter does is done by `mend_drawing`."""
 
 ANNOTATION = re.compile(r"\s*#\s*&lt;(\d+)&gt;\s*</span>\s*$", re.MULTILINE)
 """The end of a highlighted line of code with an annotation."""
@@ -305,6 +306,14 @@ def mend_card(page: BeautifulSoup, front: dict[str, Any]) -> None:
             shown["content"] = attribute(shown, "content").removesuffix(front["image"]) + card
 
 
+def mend_drawing(page: BeautifulSoup, front: dict[str, Any]) -> None:
+    """Open a lesson with the drawing that its front matter names, as our filter for Quarto does."""
+    if "image" in front and "image-alt" in front:
+        opening = page.new_tag("div", attrs={"class": "opening-drawing"})
+        opening.append(page.new_tag("img", attrs={"src": front["image"], "alt": front["image-alt"]}))
+        find_one(page, "#title-block-header").insert_after(opening)
+
+
 def mend_minutes(page: BeautifulSoup, path: str, fronts: dict[str, dict[str, Any]]) -> None:
     """Let a card say how long its lesson takes, as Quarto writes a field of the site's own: smalldocs leaves it out."""
     for link in page.select(".quarto-grid-link"):
@@ -342,6 +351,7 @@ def mend_page(
         mend_classes(page, notebook)
         mend_alternatives(page, notebook)
         mend_card(page, front)
+        mend_drawing(page, front)
     mend_body(page, front)
     mend_minutes(page, path, fronts)
     mend_annotations(page)

@@ -30,7 +30,7 @@ from course_build.preview.quarto_differences import mend_config, mend_page, mend
 from course_build.preview.quarto_project import CONFIG
 from course_build.site import content_security_policy, page_weight
 
-LOOKED_INTO = {".jpg", ".png"}
+LOOKED_INTO = {".jpg", ".png", ".svg"}
 """What finishing a page reads besides the page: the sizes of pictures."""
 
 

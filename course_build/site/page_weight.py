@@ -9,6 +9,7 @@ libraries are three times the preview's, so that its pages ask for them only whe
 import base64
 import json
 import re
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
@@ -93,9 +94,12 @@ def read_libraries_late(page: BeautifulSoup) -> None:
 def picture_size(path: Path) -> tuple[int, int] | None:
     """Return the width and height of a picture in pixels; None of what isn't a file, or is a drawing without them."""
     try:
+        if path.suffix == ".svg":
+            drawing = ElementTree.parse(path).getroot()
+            return int(drawing.attrib["width"]), int(drawing.attrib["height"])
         with Image.open(path) as picture:
             return picture.size
-    except OSError:
+    except (OSError, LookupError, ValueError, ElementTree.ParseError):
         return None
 
 
