@@ -223,6 +223,20 @@ def test_plot_heads_draws_a_row_a_layer_and_a_column_a_head():
             plots.plot_heads(bad, label="x")
 
 
+def test_plot_heads_frames_the_heads_that_are_marked_and_names_them_on_the_picture():
+    marks = {"looks back": (0, 0), "moves most": (1, 3)}
+    axes = plots.plot_heads([[0.0, 0.5, 0.1, 0.2], [0.2, 0.0, 0.3, 0.4]], label="share", marks=marks)
+    assert [frame.get_xy() for frame in axes.patches] == [(-0.5, -0.5), (2.5, 0.5)]
+    assert [text.get_text() for text in axes.texts] == list(marks)
+    axes.figure.canvas.draw()
+    for text in axes.texts:
+        box = text.get_window_extent().transformed(axes.transData.inverted())
+        assert -0.5 <= box.x0 < box.x1 <= 3.5, "a name leaves the map"
+    for outside in ((2, 0), (0, 4), (-1, 0)):
+        with pytest.raises(ValueError, match="there are 2 layers of 4 heads"):
+            plots.plot_heads([[0.0] * 4] * 2, label="x", marks={"nobody": outside})
+
+
 @given(st.lists(st.floats(-100, 100), min_size=1, max_size=6), st.floats(0.1, 30))
 def test_names_at_the_ends_of_lines_are_moved_apart_and_keep_their_order(heights, gap):
     moved = training_curves._spread(heights, gap)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from course_utils.plots.style import HIGHEST, INK, PAPER, new_axes
+from course_utils.plots.style import COLOURS, HIGHEST, INK, PAPER, new_axes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,19 +68,22 @@ def plot_attention(weights: ArrayLike, tokens: Sequence[str], title: str = "") -
     return axes
 
 
-def plot_heads(values: ArrayLike, label: str, title: str = "") -> Axes:
+def plot_heads(
+    values: ArrayLike, label: str, title: str = "", marks: Mapping[str, tuple[int, int]] | None = None
+) -> Axes:
     """Draw one number for each attention head of a model as a map: a row a layer, a column a head, both from 0.
 
     Args:
         values: shape (layers, heads), none below 0.
         label: what the numbers are, with their unit; it is written beside the scale.
         title: the figure's title.
+        marks: heads to frame, each a pair (layer, head), by the words that are written beside the frame.
 
     Returns:
         The axes.
 
     Raises:
-        ValueError: the numbers are not a table, or one is below 0 or not a number.
+        ValueError: the numbers are not a table, or one is below 0 or not a number, or a mark is on no head.
     """
     import numpy as np
 
@@ -90,12 +93,34 @@ def plot_heads(values: ArrayLike, label: str, title: str = "") -> Axes:
             f"plot_heads needs a table (layers, heads) of numbers from 0 up; this has the shape {table.shape}"
         )
     layers, heads = table.shape
+    for name, (layer, head) in (marks or {}).items():
+        if not (0 <= layer < layers and 0 <= head < heads):
+            raise ValueError(f"{name!r} is at {layer, head}; there are {layers} layers of {heads} heads")
     with new_axes(7.0, 1.2 + 0.42 * layers) as axes:
         image = _draw_map(axes, table, limit=table.max() or 1.0)
         axes.set(xlabel="head", ylabel="layer", xticks=range(heads), yticks=range(layers), title=title)
         axes.tick_params(length=0)
         axes.figure.colorbar(image, ax=axes, label=label)
+        for name, (layer, head) in (marks or {}).items():
+            _mark_square(axes, name, layer, head, heads)
     return axes
+
+
+def _mark_square(axes: Axes, name: str, row: int, column: int, columns: int) -> None:
+    """Frame a square of a map and write its name beside it, on the side that has more room."""
+    from matplotlib.patches import Rectangle
+
+    frame = Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=COLOURS["negative"], linewidth=2)
+    axes.add_patch(frame)
+    to_the_right = column < columns / 2
+    axes.annotate(
+        name,
+        (column + (0.62 if to_the_right else -0.62), row),
+        ha="left" if to_the_right else "right",
+        va="center",
+        fontsize=9,
+        bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1.5},
+    )
 
 
 def _draw_map(axes: Axes, table: np.ndarray, limit: float) -> AxesImage:

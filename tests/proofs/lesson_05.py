@@ -276,7 +276,7 @@ def maps_grow_with_the_square_of_the_length():
 @proves("causal", "itself")
 @torch.inference_mode()
 def the_first_token_of_a_decoder_looks_at_itself():
-    config = GPT2Config(vocab_size=50, n_embd=48, n_head=12, n_layer=2, bos_token_id=0, eos_token_id=0)  # the lesson's
+    config = GPT2Config(vocab_size=50, n_embd=48, n_head=12, n_layer=2, bos_token_id=0, eos_token_id=0)
     model = AutoModel.from_config(config, attn_implementation="eager").eval()
     for shares in model(torch.tensor([[2, 7, 9, 4, 3]]), output_attentions=True).attentions:
         assert shares[0, :, 0].tolist() == [[1, 0, 0, 0, 0]] * 12
