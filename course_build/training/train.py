@@ -39,7 +39,7 @@ from course_build import BuildError
 from course_build.models import from_minilm
 from course_build.models.hashed_files import write_json
 from course_build.paths import ADAPTERS, BUILD
-from course_build.training import customer_sentences, held_out_sentences, own_sentences
+from course_build.training import counterfactuals, customer_sentences, held_out_sentences, own_sentences
 from course_utils import reviews
 from course_utils.models import catalogue, find_problem, load_tokenizer, models_folder
 
@@ -76,8 +76,10 @@ class Recipe:
             weights are the mean of those at the ends of these cycles.
         per_pattern: how many of them each pattern of `course_build.training.own_sentences` makes.
         copies: how often each that was written one by one comes in an epoch.
+        per_word: how many neutral sentences of `course_build.training.counterfactuals` each word for people comes in.
         target_modules: names of the linear layers that get LoRA matrices.
         head: names of the new layers, which are trained and saved whole.
+        left_out: kinds of our own sentences that don't join.
         start: name of the adapter whose LoRA matrices training goes on from; without one, from a product of zero.
         rank: rank of the LoRA matrices; their product is scaled by `alpha / rank`.
         learning_rate: its peak in every cycle, after a share of `warm_up` of the cycle's steps.
@@ -93,8 +95,10 @@ class Recipe:
     joined_from: int
     per_pattern: int
     copies: int
+    per_word: int
     target_modules: tuple[str, ...]
     head: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
     start: str | None = None
     rank: int = 16
     alpha: int = 32
@@ -112,12 +116,15 @@ RECIPES = {
         boundaries=(0.0,),
         blur=0.6,
         sources=("movie", "amazon", "tweets"),
-        cycles=(3, 1, 1, 1, 1),
-        joined_from=3,
+        cycles=(2, 1, 1, 1),
+        joined_from=1,
         per_pattern=8,
         copies=3,
+        per_word=8,
         target_modules=("q_lin", "k_lin", "v_lin", "out_lin", "lin1", "lin2"),
         head=("pre_classifier", "classifier"),
+        # Angry tweets are many against few friendly ones: with two classes they would tilt all.
+        left_out=("complaint",),
     ),
     "bert-minilm-tweets": Recipe(
         model="finiteautomata/bertweet-base-sentiment-analysis",
@@ -129,6 +136,7 @@ RECIPES = {
         joined_from=0,
         per_pattern=4,
         copies=1,
+        per_word=4,
         target_modules=("query", "key", "value", "dense"),
         head=("classifier",),
         start="distilbert-minilm-reviews",
@@ -240,7 +248,7 @@ class Run:
         self.optimizer = torch.optim.AdamW(trained, weight_decay=recipe.weight_decay)
         snippets = self._read("train")
         self.snippets = len(snippets)
-        self.data = self._prepare(pd.concat([snippets, self._read_joining()], ignore_index=True))
+        self.data = self._prepare(pd.concat([snippets, self._read_joining(snippets)], ignore_index=True))
         self.validation = self._prepare(self._read("validation"))
         self.history: list[dict[str, float]] = []
         self.ends: list[Weights] = []
@@ -249,12 +257,19 @@ class Run:
         """Return the rated snippets of a split."""
         return self._limited(reviews.load(split, self.recipe.sources))
 
-    def _read_joining(self) -> "pd.DataFrame":
-        """Return the sentences that join the snippets."""
+    def _read_joining(self, snippets: "pd.DataFrame") -> "pd.DataFrame":
+        """Return the sentences that join the snippets, and the counterfactuals of these."""
         import pandas as pd
 
-        ours = own_sentences.load(self.recipe.per_pattern, self.recipe.copies, self.recipe.seed)
-        return self._limited(pd.concat([ours, customer_sentences.load("train")], ignore_index=True))
+        recipe = self.recipe
+        customers = customer_sentences.load("train")
+        joining = [
+            own_sentences.load(recipe.per_pattern, recipe.copies, recipe.seed, recipe.left_out),
+            customers,
+            counterfactuals.load_frames(recipe.per_word, recipe.seed),
+            counterfactuals.augment(pd.concat([snippets, customers]), recipe.seed),
+        ]
+        return self._limited(pd.concat(joining, ignore_index=True))
 
     def _limited(self, table: "pd.DataFrame") -> "pd.DataFrame":
         """Return no more rows of each source than the limit, where there is one."""
