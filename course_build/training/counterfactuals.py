@@ -5,8 +5,8 @@ becomes a bad word. The remedy of K. Lu and others, "Gender Bias in Neural Natur
 J. Zhao and others, "Gender Bias in Coreference Resolution" (NAACL 2018), is to train with copies of the texts, in which
 such words are swapped, and the label is as it was. Here join the training, from the words of `people.toml`:
 
-* swaps: a text whose words of gender all change sides, or whose origins, religions, orientations and names make room
-  for others;
+* swaps: a text whose words of gender all change sides, and whose origins, religions, orientations, plurals and names
+  make room for others;
 * insertions: a text where a word such as "gay" or "Nigerian" comes before "man", "family" or "actor";
 * frames: sentences about people whose target belongs to all but the word for people, most of them neutral. Each word
   comes equally often in frames of each side.
@@ -15,6 +15,7 @@ How much a score still moves is measured in other sentences, some of them of wor
 (`course_utils.modeling.social_bias`).
 """
 
+import itertools
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
@@ -34,11 +35,12 @@ PER_SIDE = {"neutral": 1.0, "positive": 0.4, "negative": 0.4}
 """How many frames of each side a word comes in, for each of its neutral ones."""
 
 
-def load_frames(per_word: int, seed: int) -> "pd.DataFrame":
+def load_frames(per_word: int, per_group: int, seed: int) -> "pd.DataFrame":
     """Return sentences about people, a row each, with columns `source` ("frames"), `word`, `rating` and `text`.
 
     Args:
         per_word: how many neutral frames to draw for each word; of the other sides it gets fewer, by `PER_SIDE`.
+        per_group: how many to draw at least for each group, so that a small one, the orientations, has its weight.
         seed: what the frames and their other words are drawn with.
     """
     import pandas as pd
@@ -46,9 +48,10 @@ def load_frames(per_word: int, seed: int) -> "pd.DataFrame":
     people, generator = _read(), np.random.default_rng(seed)
     rows: list[dict[str, str | float]] = []
     for kind, sides in people["sentences"].items():
-        for word in [word for group in people[kind].values() for word in group]:
-            for side, templates in sides.items():
-                for number in generator.integers(len(templates), size=round(per_word * PER_SIDE[side])):
+        for group in people[kind].values():
+            count = max(per_word, per_group / len(group))
+            for word, (side, templates) in itertools.product(group, sides.items()):
+                for number in generator.integers(len(templates), size=round(count * PER_SIDE[side])):
                     text = fill(templates[number].replace("{word}", word), people["slots"], generator)
                     rows.append({"word": word, "rating": RATINGS[side], "text": text})
     return pd.DataFrame(rows).drop_duplicates(["text", "rating"]).assign(source="frames")
