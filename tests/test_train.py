@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 from course_build import BuildError
 from course_build.models import from_minilm
 from course_build.paths import ADAPTERS, ROOT
-from course_build.training import customer_sentences, held_out_sentences, train
+from course_build.training import counterfactuals, customer_sentences, held_out_sentences, train
 from course_utils import reviews
 from course_utils.modeling import social_bias
 
@@ -200,8 +200,11 @@ def test_sentences_join_from_their_cycle_on(finished, fetched):
     seen = [sorted(np.concatenate(epoch)) for epoch in plan]
     assert finished.snippets == 3 * 24
     assert seen[0] == list(range(finished.snippets))
-    # Of our own sentences, of the frames and of the counterfactuals as many as the limit says.
-    assert seen[1] == seen[2] == list(range(finished.snippets + 3 * 24 + len(fetched)))
+    snippets = reviews.load("train", finished.recipe.sources).groupby("source", sort=False).head(24)
+    swapped = len(counterfactuals.augment(pd.concat([snippets, fetched]), finished.recipe.seed))
+    assert 0 < swapped < 24
+    # Of our own sentences and of the frames there are as many as the limit says.
+    assert seen[1] == seen[2] == list(range(finished.snippets + 2 * 24 + len(fetched) + swapped))
     assert len(finished.data[0]) == len(finished.data[1]) == len(seen[2])
     assert [len(epoch) for epoch in plan] == [len(epoch) for epoch in rates]
     assert [epoch.max() for epoch in rates] == pytest.approx([finished.recipe.learning_rate] * 3), "each is a cycle"
