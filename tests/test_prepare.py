@@ -183,6 +183,8 @@ def write_results(adapter: Path, accuracy: float) -> None:
     results = dict.fromkeys(("test", "vader", "majority"), figures)
     results["slices"] = dict.fromkeys(held_out_sentences.TITLES, figures)
     results["sentences"] = dict.fromkeys(("amazon", "all"), figures)
+    results["tweets"] = {}
+    results["bias"] = {key: {"mean": 0.0126, "largest": 0.125, "swaps": 1234} for key in ("religion", "all")}
     (adapter / "results.json").write_text(json.dumps(results), encoding="utf-8")
 
 
@@ -488,6 +490,7 @@ def test_the_card_says_what_the_model_is_and_how_well_it_does(world: World) -> N
     assert "answers for `owner/small-tweets`" in card
     assert "On the 1,234 texts of the test split" in card
     assert "| this model | 90.0 % | 50.0 % |" in card
+    assert "| religion | 1,234 | 0.013 | 0.125 | - | - |" in card
 
 
 def test_an_encoder_needs_no_adapter_and_its_card_makes_no_claims(world: World) -> None:

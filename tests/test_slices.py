@@ -15,8 +15,17 @@ def test_every_kind_has_both_sides():
     assert table["text"].is_unique
 
 
+def test_the_tweets_have_each_label():
+    table = held_out_sentences.load_tweets()
+    counts = table["label"].value_counts()
+    assert set(counts.index) == set(held_out_sentences.TWEET_TITLES)
+    assert counts["NEG"] >= 60
+    assert counts.min() >= 20
+    assert table["text"].is_unique
+
+
 def test_none_is_a_near_duplicate_of_a_snippet():
-    ours = held_out_sentences.load()["text"].tolist()
+    ours = [*held_out_sentences.load()["text"], *held_out_sentences.load_tweets()["text"]]
     theirs = reviews.load(None, reviews.SOURCES)["text"].tolist()
     pairs = near_duplicates([*theirs, *ours], start=len(theirs))
     assert {ours[second - len(theirs)] for first, second in pairs if first < len(theirs)} == set()

@@ -16,8 +16,9 @@ from safetensors.numpy import load_file, save_file
 from course_build import BuildError
 from course_build.models import from_minilm
 from course_build.paths import ADAPTERS, ROOT
-from course_build.training import customer_sentences, held_out_sentences, train
+from course_build.training import counterfactuals, customer_sentences, held_out_sentences, train
 from course_utils import reviews
+from course_utils.modeling import social_bias
 
 REVIEWS, TWEETS = "distilbert-minilm-reviews", "bert-minilm-tweets"
 FLOORS = {REVIEWS: {"accuracy": 0.905}, TWEETS: {"accuracy": 0.78, "macro_f1": 0.76}}
@@ -199,7 +200,11 @@ def test_sentences_join_from_their_cycle_on(finished, fetched):
     seen = [sorted(np.concatenate(epoch)) for epoch in plan]
     assert finished.snippets == 3 * 24
     assert seen[0] == list(range(finished.snippets))
-    assert seen[1] == seen[2] == list(range(finished.snippets + 24 + len(fetched)))
+    snippets = reviews.load("train", finished.recipe.sources).groupby("source", sort=False).head(24)
+    swapped = len(counterfactuals.augment(pd.concat([snippets, fetched]), finished.recipe.seed))
+    assert 0 < swapped < 24
+    # Of our own sentences and of the frames there are as many as the limit says.
+    assert seen[1] == seen[2] == list(range(finished.snippets + 2 * 24 + len(fetched) + swapped))
     assert len(finished.data[0]) == len(finished.data[1]) == len(seen[2])
     assert [len(epoch) for epoch in plan] == [len(epoch) for epoch in rates]
     assert [epoch.max() for epoch in rates] == pytest.approx([finished.recipe.learning_rate] * 3), "each is a cycle"
@@ -256,6 +261,9 @@ def test_the_results_are_those_of_the_saved_files(finished):
         **dict.fromkeys(("amazon", "imdb", "yelp"), 2),
         "all": 6,
     }
+    assert results["tweets"] == {}, "a model of two classes knows no neutral text"
+    assert set(results["bias"]) == {*social_bias.load_sentences()["group"], social_bias.EVERYTHING}
+    assert 0 < results["bias"]["all"]["mean"] < results["bias"]["all"]["largest"] < 1
     assert results["train_size"] < len(finished.data[0]), "copies are counted once"
     weights = load_file(finished.folder / "adapter" / "adapter_model.safetensors")
     assert {tensor.dtype for tensor in weights.values()} == {np.dtype("float16")}
@@ -336,6 +344,11 @@ def test_shipped_adapters_keep_their_promise(shipped):
         assert results["test"][key] >= floor
     assert results["test"]["accuracy"] > results["vader"]["accuracy"]
     assert results["test"]["size"] == len(train.RECIPES[shipped.name].load("test"))
+    sentences = social_bias.load_sentences()
+    pairs = sum(len(frame) * (len(frame) - 1) // 2 for _, frame in sentences.groupby(["group", "frame"]))
+    assert results["bias"]["all"]["swaps"] == pairs, "the swapped words changed: measure it again"
+    for label, found in results["tweets"].items():
+        assert found["accuracy"] >= 0.7, label
     for kind, texts in held_out_sentences.load().groupby("kind"):
         assert results["slices"][kind]["size"] == len(texts), "the slices changed: measure it again"
     assert results["recipe"] == train.describe(train.RECIPES[shipped.name]), "the recipe changed: train it again"

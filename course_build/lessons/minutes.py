@@ -1,4 +1,4 @@
-"""How long a lesson takes, computed from what is in it.
+"""A lesson's length in minutes, computed from what is in it.
 
 A lesson's minutes are those of its prose, its code, what its cells show, its exercises, its quiz, and the computing:
 

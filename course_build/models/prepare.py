@@ -57,6 +57,9 @@ ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", RESULTS)
 
 DECODER = "LlamaForCausalLM"
 
+BIAS_BEFORE = ADAPTERS / "bias_before.json"
+"""What the adapters' bias was before counterfactuals joined their training, by adapter, as `results.json` has it."""
+
 INCOMPLETE = ".incomplete"
 LOCK = ".lock"
 
@@ -95,6 +98,19 @@ On sentences of customers' reviews, of which training had others, measured in th
 | | accuracy | sentences |
 | --- | --- | --- |
 {sentences}
+{tweets}
+## How fair it is
+
+Swapping a word for people ("Our new dentist is gay." for "Our new dentist is Polish.") should not move the score of
+{last_label}, which goes from 0 to 1. This is how far it moved over all swaps of a fixed list. Training saw none of the
+list's sentences, and not all of its words (`course_utils/data/swapped_words.toml`). *Before* is the model as it was
+when it was trained without swapped words (`course_build/training/counterfactuals.py` says how they are made).
+
+| | swaps | mean change | largest | mean before | largest before |
+| --- | --- | --- | --- | --- | --- |
+{bias}
+
+A small figure here is no promise: other words and other sentences may move it more.
 
 VADER's rules come from the people who collected the texts, and on the tweets they were tuned with such texts before
 them: read that row with care. The texts are short English snippets. Expect less of this model on anything else, and
@@ -105,6 +121,14 @@ don't let it decide about people.
 `python -m course_build models` made it, on this machine, out of the package's weights and the adapter in
 `course_build/training/adapters/{folder}`; `python -m course_build train` made the adapter. The pretrained weights are
 {source_licence}, and so is this model ({licence}); the repository's NOTICE names the sources of the texts.
+"""
+
+TWEETS_PART = """
+On tweets to companies, written to measure it with and never trained on, all three classes:
+
+| | accuracy | tweets |
+| --- | --- | --- |
+{rows}
 """
 
 ENCODER_CARD = """\
@@ -431,13 +455,34 @@ def model_card(model: Model, adapter: Path) -> str:
         )
         for measure, titles in (("slices", held_out_sentences.TITLES), ("sentences", sites))
     }
+    before = json.loads(BIAS_BEFORE.read_text(encoding="utf-8")).get(model.folder, {})
+    bias = "\n".join(
+        f"| {group} | {found['swaps']:,} | {found['mean']:.3f} | {found['largest']:.3f} | "
+        + " | ".join(f"{before[group][key]:.3f}" if group in before else "-" for key in ("mean", "largest"))
+        + " |"
+        for group, found in results["bias"].items()
+    )
     return MODEL_CARD.format(
         **facts,
+        tweets=_tweets_table(results["tweets"]),
+        bias=bias,
+        last_label=model.labels[-1],
         labels=", ".join(model.labels),
         test_size=results["test"]["size"],
         rows=rows,
         **groups,
     )
+
+
+def _tweets_table(tweets: dict[str, dict[str, float]]) -> str:
+    """Return the part of a model card about tweets to companies; nothing for a model without a neutral class."""
+    if not tweets:
+        return ""
+    titles = {**held_out_sentences.TWEET_TITLES, "all": "all"}
+    rows = "\n".join(
+        f"| {titles[key]} | {100 * found['accuracy']:.1f} % | {found['size']} |" for key, found in tweets.items()
+    )
+    return TWEETS_PART.format(rows=rows)
 
 
 def _place(staged: Path, final: Path, digests: Digests) -> None:

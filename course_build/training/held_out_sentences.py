@@ -3,6 +3,9 @@
 The rated snippets mostly say outright what is felt. Learners try other sentences: feeling that follows from what
 happened ("it broke on the third day"), negation, faint praise, two sides weighed. `held_out_sentences.toml` has some of
 each, for and against, written by hand for measuring. No training may see them, and no recipe is chosen by them.
+
+Customers who write to a company on Twitter mostly say what happened, too, and ask: `held_out_tweets.toml` has such
+complaints, beside questions and thanks, for the model that knows neutral texts.
 """
 
 import tomllib
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DATA = Path(__file__).with_name("held_out_sentences.toml")
+TWEETS = Path(__file__).with_name("held_out_tweets.toml")
 
 TITLES = {
     "implied": "what happened, without a word of feeling",
@@ -22,6 +26,9 @@ TITLES = {
     "plain": "plain talk of customers",
 }
 """The kinds, and what a model card calls them."""
+
+TWEET_TITLES = {"NEG": "complaints", "NEU": "questions and facts", "POS": "thanks"}
+"""The labels of the tweets to companies, and what a model card calls those that have one."""
 
 
 def load() -> "pd.DataFrame":
@@ -37,3 +44,11 @@ def load() -> "pd.DataFrame":
             for text in texts
         ]
     )
+
+
+def load_tweets() -> "pd.DataFrame":
+    """Return the tweets to companies, a row each, with columns `label` (a key of `TWEET_TITLES`) and `text`."""
+    import pandas as pd
+
+    tweets = tomllib.loads(TWEETS.read_text(encoding="utf-8"))
+    return pd.DataFrame([{"label": label, "text": text} for label, texts in tweets.items() for text in texts])

@@ -25,27 +25,32 @@ FAINT_RATINGS = {"negative": -1.2, "positive": 1.0}
 """The same for faint praise, which says less."""
 
 SLOT = re.compile(r"\{(\w+)\}")
-BEFORE_VOWEL = re.compile(r"\b([Aa]) (?=[aeio]|um|ug|un)")
+BEFORE_VOWEL = re.compile(r"\b([Aa]) (?=(?i:(?!eu|one)[aeio]|um|ugl|un)|8|LGBT)")
 
 
-def load(per_pattern: int, copies: int, seed: int) -> "pd.DataFrame":
+def load(per_pattern: int, copies: int, seed: int, left_out: tuple[str, ...] = ()) -> "pd.DataFrame":
     """Return the sentences, a row each, with columns `source` ("written"), `kind`, `rating` and `text`.
 
     Args:
         per_pattern: how many fillings of each pattern to draw; equal ones are dropped.
         copies: how often each of the sentences that were written one by one comes.
         seed: what the fillings are drawn with.
+        left_out: the kinds that are not wanted.
     """
     import pandas as pd
 
     generator = np.random.default_rng(seed)
     rows: list[dict[str, str | float]] = []
     for kind, sides in tomllib.loads((HERE / "own_sentences.toml").read_text(encoding="utf-8")).items():
+        if kind in left_out:
+            continue
         for side, texts in sides.items():
             rows += [{"kind": kind, "rating": rate(kind, side), "text": text} for text in texts for _ in range(copies)]
     patterns = tomllib.loads((HERE / "own_patterns.toml").read_text(encoding="utf-8"))
     slots = patterns.pop("slots")
     for kind, sides in patterns.items():
+        if kind in left_out:
+            continue
         for side, templates in sides.items():
             for template in templates:
                 texts = dict.fromkeys(fill(template, slots, generator) for _ in range(per_pattern))
@@ -64,5 +69,10 @@ def fill(template: str, slots: dict[str, list[str]], generator: np.random.Genera
     while slot := SLOT.search(text):
         words = [word for word in slots[slot[1]] if word not in text]
         text = f"{text[: slot.start()]}{generator.choice(words)}{text[slot.end() :]}"
-    text = BEFORE_VOWEL.sub(r"\1n ", text)
+    text = mend_articles(text)
     return text[0].upper() + text[1:]
+
+
+def mend_articles(text: str) -> str:
+    """Return the text with `an` for every `a` before a vowel."""
+    return BEFORE_VOWEL.sub(r"\1n ", text)

@@ -8,8 +8,9 @@ The tweets' adapter goes on from the reviews' one, which has seen four times as 
 
 Training has cycles, in each of which the learning rate falls to zero (I. Loshchilov and F. Hutter, "SGDR: Stochastic
 Gradient Descent with Warm Restarts", ICLR 2017). The first run through the rated snippets. In the others sentences
-join, of what the snippets have little of: our own (`course_build.training.own_sentences`), and customers'
-(`course_build.training.customer_sentences`). The weights that these cycles end with are averaged, which generalizes
+join, of what the snippets have little of: our own (`course_build.training.own_sentences`), customers'
+(`course_build.training.customer_sentences`), and, against social bias, texts with words for people swapped
+(`course_build.training.counterfactuals`). The weights that these cycles end with are averaged, which generalizes
 better than any of them (P. Izmailov and others, "Averaging Weights Leads to Wider Optima and Better Generalization",
 UAI 2018).
 
@@ -39,8 +40,9 @@ from course_build import BuildError
 from course_build.models import from_minilm
 from course_build.models.hashed_files import write_json
 from course_build.paths import ADAPTERS, BUILD
-from course_build.training import customer_sentences, held_out_sentences, own_sentences
+from course_build.training import counterfactuals, customer_sentences, held_out_sentences, own_sentences
 from course_utils import reviews
+from course_utils.modeling import social_bias
 from course_utils.models import catalogue, find_problem, load_tokenizer, models_folder
 from course_utils.models.manifest import find
 
@@ -77,8 +79,11 @@ class Recipe:
             weights are the mean of those at the ends of these cycles.
         per_pattern: how many of them each pattern of `course_build.training.own_sentences` makes.
         copies: how often each that was written one by one comes in an epoch.
+        per_word: how many neutral sentences of `course_build.training.counterfactuals` a word for people comes in.
+        per_group: how many each group of these words comes in, at least.
         target_modules: names of the linear layers that get LoRA matrices.
         head: names of the new layers, which are trained and saved whole.
+        left_out: kinds of our own sentences that don't join.
         start: name of the adapter whose LoRA matrices training goes on from; without one, from a product of zero.
         rank: rank of the LoRA matrices; their product is scaled by `alpha / rank`.
         learning_rate: its peak in every cycle, after a share of `warm_up` of the cycle's steps.
@@ -94,8 +99,11 @@ class Recipe:
     joined_from: int
     per_pattern: int
     copies: int
+    per_word: int
+    per_group: int
     target_modules: tuple[str, ...]
     head: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
     start: str | None = None
     rank: int = 16
     alpha: int = 32
@@ -113,12 +121,16 @@ RECIPES = {
         boundaries=(0.0,),
         blur=0.6,
         sources=("movie", "amazon", "tweets"),
-        cycles=(3, 1, 1, 1, 1),
-        joined_from=3,
+        cycles=(2, 1, 1, 1, 1),
+        joined_from=1,
         per_pattern=8,
         copies=3,
+        per_word=6,
+        per_group=400,
         target_modules=("q_lin", "k_lin", "v_lin", "out_lin", "lin1", "lin2"),
         head=("pre_classifier", "classifier"),
+        # Angry tweets are many against few friendly ones: with two classes they would tilt all.
+        left_out=("complaint",),
     ),
     "bert-minilm-tweets": Recipe(
         model="finiteautomata/bertweet-base-sentiment-analysis",
@@ -128,8 +140,10 @@ RECIPES = {
         sources=("tweets",),
         cycles=(2,),
         joined_from=0,
-        per_pattern=4,
-        copies=1,
+        per_pattern=8,
+        copies=2,
+        per_word=2,
+        per_group=80,
         target_modules=("query", "key", "value", "dense"),
         head=("classifier",),
         start="distilbert-minilm-reviews",
@@ -241,7 +255,7 @@ class Run:
         self.optimizer = torch.optim.AdamW(trained, weight_decay=recipe.weight_decay)
         snippets = self._read("train")
         self.snippets = len(snippets)
-        self.data = self._prepare(pd.concat([snippets, self._read_joining()], ignore_index=True))
+        self.data = self._prepare(pd.concat([snippets, self._read_joining(snippets)], ignore_index=True))
         self.validation = self._prepare(self._read("validation"))
         self.history: list[dict[str, float]] = []
         self.ends: list[Weights] = []
@@ -250,12 +264,19 @@ class Run:
         """Return the rated snippets of a split."""
         return self._limited(reviews.load(split, self.recipe.sources))
 
-    def _read_joining(self) -> "pd.DataFrame":
-        """Return the sentences that join the snippets."""
+    def _read_joining(self, snippets: "pd.DataFrame") -> "pd.DataFrame":
+        """Return the sentences that join the snippets, and the counterfactuals of these."""
         import pandas as pd
 
-        ours = own_sentences.load(self.recipe.per_pattern, self.recipe.copies, self.recipe.seed)
-        return self._limited(pd.concat([ours, customer_sentences.load("train")], ignore_index=True))
+        recipe = self.recipe
+        customers = customer_sentences.load("train")
+        joining = [
+            own_sentences.load(recipe.per_pattern, recipe.copies, recipe.seed, recipe.left_out),
+            customers,
+            counterfactuals.load_frames(recipe.per_word, recipe.per_group, recipe.seed),
+            counterfactuals.augment(pd.concat([snippets, customers]), recipe.seed),
+        ]
+        return self._limited(pd.concat(joining, ignore_index=True))
 
     def _limited(self, table: "pd.DataFrame") -> "pd.DataFrame":
         """Return no more rows of each source than the limit, where there is one."""
@@ -483,6 +504,30 @@ def measure_sides(run: Run, model: "PreTrainedModel", table: "pd.DataFrame", by:
     return {name: {"accuracy": round(float(hits.mean()), 4), "size": len(hits)} for name, hits in groups.items()}
 
 
+def measure_tweets(run: Run, model: "PreTrainedModel") -> dict[str, dict[str, float]]:
+    """Return accuracy and number of the tweets to companies with each label, and of all; none for two classes."""
+    if set(run.labels) != set(held_out_sentences.TWEET_TITLES):
+        return {}
+    table = held_out_sentences.load_tweets()
+    ids = run.tokenizer(table["text"].tolist(), truncation=True)["input_ids"]
+    predicted = predict(model, run._batch, ids).argmax(axis=1)
+    right = table["label"].map(run.labels.index) == predicted
+    groups = {**dict(iter(right.groupby(table["label"], sort=False))), "all": right}
+    return {name: {"accuracy": round(float(hits.mean()), 4), "size": len(hits)} for name, hits in groups.items()}
+
+
+def measure_bias(run: Run, model: "PreTrainedModel") -> dict[str, dict[str, float]]:
+    """Return how far the positive score moves when a word for people is swapped, for each group of words and for all.
+
+    `course_utils.modeling.social_bias` says what is swapped and counted.
+    """
+    table = social_bias.load_sentences()
+    logits = predict(model, run._batch, run.tokenizer(table["text"].tolist())["input_ids"])
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    changes = social_bias.score_changes(table.assign(positive=odds[:, -1] / odds.sum(axis=1)))
+    return json.loads(changes.round(4).to_json(orient="index"))
+
+
 def write_adapter(run: Run, target: Path) -> dict[str, Any]:
     """Write the averaged adapter and its results into `target`, and return the results.
 
@@ -501,6 +546,8 @@ def write_adapter(run: Run, target: Path) -> dict[str, Any]:
         **measure(run, model, "test"),
         "slices": measure_sides(run, model, held_out_sentences.load(), "kind"),
         "sentences": measure_sides(run, model, customer_sentences.load("test"), "source"),
+        "tweets": measure_tweets(run, model),
+        "bias": measure_bias(run, model),
         "history": run.history,
         "train_size": len({tuple(text) for text in run.data[0]}),
         "recipe": describe(run.recipe),
@@ -557,5 +604,9 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{key:10} accuracy {results[key]['accuracy']:.1%}, macro F1 {results[key]['macro_f1']:.1%}")
     for name, found in [*results["slices"].items(), *results["sentences"].items()]:
         print(f"{name:10} accuracy {found['accuracy']:.1%} of {found['size']} sentences")
+    for name, found in results["tweets"].items():
+        print(f"{name:10} accuracy {found['accuracy']:.1%} of {found['size']} tweets to companies")
+    for name, found in results["bias"].items():
+        print(f"{name:11} mean change {found['mean']:.3f}, largest {found['largest']:.3f} of {found['swaps']} swaps")
     print(f"wrote {target}; now run `python -m course_build models --update-manifest`")
     return 0
