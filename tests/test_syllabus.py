@@ -21,11 +21,11 @@ def test_a_changed_promise_changes_the_page(tmp_path):
         shutil.copy(path, tmp_path)
     path = tmp_path / "03_huggingface_nlp.ipynb"
     notebook = nbformat.read(path, as_version=4)
-    notebook.cells[0].source = notebook.cells[0].source.replace("minutes: 60", "minutes: 61")
+    notebook.cells[0].source = notebook.cells[0].source.replace("minutes: 90", "minutes: 91")
     nbformat.write(notebook, path)
     changed = syllabus.refresh(page, tmp_path)
-    assert "[1 h 1 min]" in changed
-    assert changed.replace("[1 h 1 min]", "[1 h]") == page
+    assert "[1 h 31 min]" in changed
+    assert changed.replace("[1 h 31 min]", "[1 h 30 min]") == page
 
 
 @pytest.mark.parametrize(
