@@ -140,7 +140,7 @@ WRONG = {
             scores(SOFTMAX, "sorted(scores, reverse=True)"),
             "should be a pair, such as ('POS', 0.9). It is 0.99",
         ),
-        "triples": (scores(SOFTMAX, "[(0, *pair) for pair in zip(labels, scores)]"), "Yours is (0, 'NEG', 0.0003"),
+        "triples": (scores(SOFTMAX, "[(0, *pair) for pair in zip(labels, scores)]"), "Yours is (0, 'NEG', 0."),
         "the first text's": (
             "kept = {}\n\n"
             + scores(SOFTMAX, "kept.setdefault(0, sorted(zip(labels, scores), key=lambda pair: -pair[1]))"),
