@@ -251,7 +251,7 @@ def test_a_copy_that_was_worked_in_stays_and_the_change_is_offered_beside_it(cou
         assert (mine / LESSON).read_bytes() == work
     said, *cells = read(mine / offer).cells
     assert "*Where we are*: other text" in said.source
-    assert any(line.startswith("+") and "first model, at last." in line for line in said.source.splitlines())
+    assert re.search(r"^\+.*Now comes the first model, at last\.$", said.source, re.MULTILINE)
     assert "make lab RESET=03" in said.source
     assert "at last" in "\n".join(cell.source for cell in cells)
     page = (mine / "start_here.md").read_text("utf-8")
