@@ -140,7 +140,7 @@ WRONG = {
             scores(SOFTMAX, "sorted(scores, reverse=True)"),
             "should be a pair, such as ('POS', 0.9). It is 0.99",
         ),
-        "triples": (scores(SOFTMAX, "[(0, *pair) for pair in zip(labels, scores)]"), "Yours is (0, 'NEG', 0.0003"),
+        "triples": (scores(SOFTMAX, "[(0, *pair) for pair in zip(labels, scores)]"), "Yours is (0, 'NEG', 0."),
         "the first text's": (
             "kept = {}\n\n"
             + scores(SOFTMAX, "kept.setdefault(0, sorted(zip(labels, scores), key=lambda pair: -pair[1]))"),
@@ -319,9 +319,9 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "line 5: sorted(wide, key=spread.get, reverse=True) becomes list(dict.fromkeys(sorted(wide, key=spread.get, reverse=True)))": "no group comes twice",
     },
     "fooled": {
-        "line 1: 'What a masterpiece of boredom.' becomes 'WHAT A MASTERPIECE OF BOREDOM.'": "the model reads small and capital letters alike",
-        "line 1: 'What a masterpiece of boredom.' becomes 'what a masterpiece of boredom.'": "the model reads small and capital letters alike",
-        "line 1: 'What a masterpiece of boredom.' becomes 'What a masterpiece of boredom'": "it fools the model without a full stop, too",
+        "line 1: 'A perfect cure for insomnia.' becomes 'A PERFECT CURE FOR INSOMNIA.'": "the model reads small and capital letters alike",
+        "line 1: 'A perfect cure for insomnia.' becomes 'a perfect cure for insomnia.'": "the model reads small and capital letters alike",
+        "line 1: 'A perfect cure for insomnia.' becomes 'A perfect cure for insomnia'": "it fools the model without a full stop, too",
         "line 2: 'NEGATIVE' becomes 'negative'": "a label is taken in any case",
     },
 }
