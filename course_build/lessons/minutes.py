@@ -51,7 +51,7 @@ LINE = re.compile(r"(?<=^minutes: )\d+$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Parts:
-    """What a lesson's time goes into, each in minutes."""
+    """A lesson's time by what it goes into, each in minutes."""
 
     prose: float
     code: float
