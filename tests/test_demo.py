@@ -237,7 +237,8 @@ def test_labels_and_scores_are_pythons_on_held_out_snippets(
     assert (found.argmax(-1) == same_file.argmax(-1)).all()
     assert abs(found - same_file).max() < 0.001
     assert (found.argmax(-1) == original.argmax(-1)).sum() >= 98, "8-bit weights may tip a text on the fence"
-    assert np.quantile(abs(found - original), 0.95) < 0.02
+    # In the middle, where the model leaves neutral texts, a score moves by a quarter of what a logit is off by.
+    assert np.quantile(abs(found - original), 0.95) < 0.04
 
 
 # ------------------------------------------------------------------------------------------ usable by all, for any text

@@ -147,12 +147,12 @@ def test_the_toggle_works_and_is_remembered(base: str, page: "playwright.Page") 
 
 def test_search_finds_a_phrase_in_the_lesson(base: str, page: "playwright.Page") -> None:
     page.goto(f"{base}/index.html")
-    page.locator("#quarto-search input").fill("pile of reviews")
+    page.locator("#quarto-search input").fill("letters to a town hall")
     result = page.locator(f":is(.smalldocs-search-results, .aa-Panel) a[href*='{LESSON}']").first
     result.wait_for(state="visible")
     result.click()
     page.wait_for_url(f"**/{LESSON}*")
-    assert "pile of reviews" in page.locator("main").inner_text()
+    assert "letters to a town hall" in page.locator("main").inner_text()
 
 
 def test_the_notebook_downloads_as_it_is(base: str, site: Path, page: "playwright.Page") -> None:
@@ -266,7 +266,7 @@ def test_an_output_fades_where_it_goes_on_until_it_is_scrolled_to_its_end(base: 
     goes_on, before, at_the_end = seen
     assert len({*goes_on}) == 2
     assert before == goes_on
-    for figure in page.locator("main figure img").all():
+    for figure in page.locator("main .cell-output-display img").all():
         assert figure.bounding_box()["width"] >= 500, "its words can be read"
     assert not any(at_the_end)
 

@@ -140,7 +140,7 @@ WRONG = {
             scores(SOFTMAX, "sorted(scores, reverse=True)"),
             "should be a pair, such as ('POS', 0.9). It is 0.99",
         ),
-        "triples": (scores(SOFTMAX, "[(0, *pair) for pair in zip(labels, scores)]"), "Yours is (0, 'NEG', 0."),
+        "triples": (scores(SOFTMAX, "[(0, *pair) for pair in zip(labels, scores)]"), "Yours is (0, 'NEG', "),
         "the first text's": (
             "kept = {}\n\n"
             + scores(SOFTMAX, "kept.setdefault(0, sorted(zip(labels, scores), key=lambda pair: -pair[1]))"),
@@ -191,7 +191,7 @@ WRONG = {
     },
     ("check_fooled", ("fooling_sentence", "what_i_mean")): {
         "the model is right": (fooled("I love this film", "POSITIVE"), "gets that one right"),
-        "the model is not sure": (fooled("I wish I could give it five stars.", "NEGATIVE"), "wrong, but not sure"),
+        "the model is not sure": (fooled("I would have liked to love it.", "NEGATIVE"), "wrong, but not sure"),
         "a word is no sentence": (fooled("great", "NEGATIVE"), "two words or more"),
         "an own label": (fooled("I love this film", "ironic"), "says what you mean"),
         "empty": (fooled(" ", "NEGATIVE"), "two words or more"),
