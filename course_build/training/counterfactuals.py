@@ -20,7 +20,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -138,5 +138,5 @@ def _any_of(words: Iterable[str], before: str = r"\b") -> re.Pattern[str]:
     return re.compile(before + "(" + "|".join(map(re.escape, sorted(words, key=len, reverse=True))) + r")\b")
 
 
-def _read() -> dict:
+def _read() -> dict[str, Any]:
     return tomllib.loads(DATA.read_text(encoding="utf-8"))

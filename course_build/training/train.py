@@ -4,7 +4,7 @@ An adapter is what fine-tuning adds to the pretrained encoder: LoRA matrices (E.
 Adaptation of Large Language Models", ICLR 2022) in every attention and feed-forward layer, and a new head. About 1.6 MB
 in half precision, against the 90 MB of the whole model, which `python -m course_build models` then merges it into.
 
-The tweets' adapter goes on from the reviews' one, which has seen four times as many texts: train that one first.
+The tweets' adapter goes on from the reviews' one, which has seen twice as many texts: train that one first.
 
 Training has cycles, in each of which the learning rate falls to zero (I. Loshchilov and F. Hutter, "SGDR: Stochastic
 Gradient Descent with Warm Restarts", ICLR 2017). The first run through the rated snippets. In the others sentences

@@ -261,26 +261,29 @@ def check_alarms(alarms: Callable[..., list[str]]) -> str:
 
         return measured
 
+    cases: list[tuple[Any, ...]] = [
+        ({"gender": MEANS["gender"], "origin": MEANS["origin"]},),
+        (MEANS,),
+        (MEANS, 0.3),
+        (MEANS, 0.375),
+        (MEANS, 0),
+        (MEANS, 0.875),
+        ({"religion": MEANS["religion"], "gender": MEANS["gender"]}, 0.1),
+        ({"name": MEANS["name"], "age": MEANS["age"]}, 0.2),
+    ]
     run_cases(
         alarms,
         "alarms",
-        [
-            ({"gender": MEANS["gender"], "origin": MEANS["origin"]},),
-            (MEANS,),
-            (MEANS, 0.3),
-            (MEANS, 0.375),
-            (MEANS, 0),
-            (MEANS, 0.875),
-            ({"religion": MEANS["religion"], "gender": MEANS["gender"]}, 0.1),
-            ({"name": MEANS["name"], "age": MEANS["age"]}, 0.2),
-        ],
+        cases,
         right,
         read=lambda found, call: answers.texts(found, call, "a list of groups, such as ['origin', 'age']"),
         mistakes={
             "Those are the right groups, in the order of the dictionary. The widest comes first: sort them.": wider,
-            "The narrowest comes first. Sort the other way round: reverse=True.": lambda *case: right(*case)[::-1],
+            "The narrowest comes first. Sort the other way round: reverse=True.": (
+                lambda means, limit=0.1: right(means, limit)[::-1]
+            ),
             "Those are the right groups, from A to Z. Sort them by how wide they are, with key=...": (
-                lambda *case: sorted(wider(*case))
+                lambda means, limit=0.1: sorted(wider(means, limit))
             ),
             "A group that is exactly as wide as the limit is in your list. The task says more than the limit.": (
                 lambda means, limit=0.1: widest_first(
@@ -298,7 +301,9 @@ def check_alarms(alarms: Callable[..., list[str]]) -> str:
                     widths(means), [group for group, width in widths(means).items() if width <= limit]
                 )
             ),
-            "That is the widest group alone. Return each that is wider than the limit.": lambda *case: right(*case)[:1],
+            "That is the widest group alone. Return each that is wider than the limit.": (
+                lambda means, limit=0.1: right(means, limit)[:1]
+            ),
             "You took the first word and the last. The highest and the lowest may stand anywhere: max and min.": by(
                 lambda scores: abs(scores[0] - scores[-1])
             ),

@@ -62,5 +62,5 @@ def score_changes(sentences: pd.DataFrame, scores: str = "positive") -> pd.DataF
         ]
     )
     everything = changes.assign(group=EVERYTHING)
-    grouped = pd.concat([changes, everything]).groupby("group", sort=False)["change"]
-    return grouped.agg(mean="mean", largest="max", swaps="size")
+    changes = pd.concat([changes, everything]).groupby("group", sort=False)["change"]
+    return pd.DataFrame({"mean": changes.mean(), "largest": changes.max(), "swaps": changes.size()})
