@@ -11,10 +11,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from course_build.lessons import index as lessons
 from course_build.lessons import minutes
 
-HELD = LESSONS
 
-
-@pytest.mark.parametrize("path", HELD, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_a_lesson_states_about_what_it_takes(path):
     parts = minutes.compute(path)
     assert parts.fit(lessons.front_matter(path)["minutes"]), minutes.told(path)

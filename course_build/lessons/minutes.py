@@ -24,6 +24,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from course_build.lessons import index as lessons
+from course_build.lessons import lesson_files
 from course_build.notebooks.fingerprint import KEY
 from course_build.notebooks.read_notebook import code_cells
 from course_utils.quiz import quiz
@@ -122,5 +123,5 @@ def state(path: Path) -> bool:
             cell.source = pattern.sub(minutes, cell.source)
     if (after := nbformat.writes(notebook)) == before:
         return False
-    path.write_text(f"{after}\n", encoding="utf-8", newline="\n")
+    lesson_files.write(path, f"{after}\n")
     return True

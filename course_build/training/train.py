@@ -491,6 +491,12 @@ def measure(run: Run, model: "PreTrainedModel", split: str) -> dict[str, dict[st
     }
 
 
+def accuracies(right: "pd.Series", groups: "pd.Series") -> dict[str, dict[str, float]]:
+    """Return accuracy and number of answers, of which each is right or not, for every group and for all of them."""
+    parts = {**dict(iter(right.groupby(groups, sort=False))), "all": right}
+    return {name: {"accuracy": round(float(hits.mean()), 4), "size": len(hits)} for name, hits in parts.items()}
+
+
 def measure_sides(run: Run, model: "PreTrainedModel", table: "pd.DataFrame", by: str) -> dict[str, dict[str, float]]:
     """Return accuracy and number of these sentences, for every value of the column `by`, and of all of them.
 
@@ -500,8 +506,7 @@ def measure_sides(run: Run, model: "PreTrainedModel", table: "pd.DataFrame", by:
     ids = run.tokenizer(table["text"].tolist(), truncation=True)["input_ids"]
     logits = predict(model, run._batch, ids)
     right = (logits[:, -1] > logits[:, 0]) == (table["label"] == "POSITIVE")
-    groups = {**dict(iter(right.groupby(table[by], sort=False))), "all": right}
-    return {name: {"accuracy": round(float(hits.mean()), 4), "size": len(hits)} for name, hits in groups.items()}
+    return accuracies(right, table[by])
 
 
 def measure_tweets(run: Run, model: "PreTrainedModel") -> dict[str, dict[str, float]]:
@@ -512,8 +517,7 @@ def measure_tweets(run: Run, model: "PreTrainedModel") -> dict[str, dict[str, fl
     ids = run.tokenizer(table["text"].tolist(), truncation=True)["input_ids"]
     predicted = predict(model, run._batch, ids).argmax(axis=1)
     right = table["label"].map(run.labels.index) == predicted
-    groups = {**dict(iter(right.groupby(table["label"], sort=False))), "all": right}
-    return {name: {"accuracy": round(float(hits.mean()), 4), "size": len(hits)} for name, hits in groups.items()}
+    return accuracies(right, table["label"])
 
 
 def measure_bias(run: Run, model: "PreTrainedModel") -> dict[str, dict[str, float]]:
